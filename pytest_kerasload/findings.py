@@ -1,0 +1,101 @@
+"""What a check has to say: findings, remedies and the result of a check.
+
+Everything here is plain data that knows neither pytest nor TensorFlow; items, reports and exit codes are made
+from it elsewhere.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Family = Literal[
+    "file",
+    "safety",
+    "version",
+    "custom-object",
+    "training-state",
+    "numeric",
+    "roundtrip",
+    "resource",
+    "environment",
+    "expected",
+    "unknown",
+]
+
+Outcome = Literal["passed", "failed", "skipped", "error"]
+
+
+@dataclass(frozen=True)
+class Remedy:
+    """Something the user can do: ``verified`` is true (tried, works), false (tried, does not) or None (not tried)."""
+
+    action: str
+    verified: bool | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing a check has to say: a cause, where in the artifact it sits, and what to do about it.
+
+    ``fails`` is false for a note: something the user should know that does not make the check fail.
+    ``detail`` holds further lines (a table of differences, the loader's own words), ready to print.
+    """
+
+    cause: str
+    family: Family
+    message: str
+    where: str = ""
+    remedies: tuple[Remedy, ...] = ()
+    detail: str = ""
+    fails: bool = True
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a comparison measured; None where nothing was compared."""
+
+    max_abs_error: float | None = None
+    max_rel_error: float | None = None
+    examples: int = 0
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """The answer to one check of one artifact (in one environment, of one variant)."""
+
+    check: str
+    outcome: Outcome
+    findings: tuple[Finding, ...] = ()
+    environment: str | None = None
+    variant: str | None = None
+    measured: Measured = field(default_factory=Measured)
+    seconds: float = 0.0
+    reason: str = ""
+    """Why a skipped check was skipped."""
+
+    def as_json(self) -> dict[str, Any]:
+        """The check as the JSON report of the contract holds it."""
+        return {
+            "check": self.check,
+            "environment": self.environment,
+            "variant": self.variant,
+            "outcome": self.outcome,
+            "seconds": round(self.seconds, 3),
+            "findings": [
+                {
+                    "cause": finding.cause,
+                    "family": finding.family,
+                    "message": finding.message,
+                    "where": finding.where,
+                    "remedies": [{"action": r.action, "verified": r.verified} for r in finding.remedies],
+                }
+                for finding in self.findings
+            ],
+            "measured": {
+                "max_abs_error": self.measured.max_abs_error,
+                "max_rel_error": self.measured.max_rel_error,
+                "examples": self.measured.examples,
+            },
+        }
