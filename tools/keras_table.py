@@ -1,0 +1,457 @@
+"""Measure which names and configuration keys each Keras release knows, and merge that into ``builtins.json``.
+
+Run under the interpreter of each release, once to learn its names and default configurations, once more to try
+every other release's configuration keys on its classes; then merge, under any interpreter::
+
+    releaseA/bin/python tools/keras_table.py measure > first/a.json
+    releaseA/bin/python tools/keras_table.py measure first/*.json > second/a.json
+    python tools/keras_table.py merge second/*.json > pytest_kerasload/artifacts/builtins.json
+
+A key counts as accepted where ``from_config`` of the class takes it, with a value that some release really writes,
+and as rejected where it raises an error that names the key. Runs on Python 3.7 and later, on TensorFlow 1.15 to now.
+"""
+
+from __future__ import annotations
+
+import copy
+import importlib
+import inspect
+import json
+import os
+import re
+import sys
+
+NONSENSE = "no_keras_release_has_this_key"
+
+# Values for constructor parameters without a default, by parameter name; "ClassName.parameter" goes first.
+ARGUMENTS = {
+    "units": 3, "filters": 2, "kernel_size": 3, "rate": 0.5, "input_dim": 4, "output_dim": 3, "n": 2, "stddev": 1.0,
+    "Permute.dims": [1], "target_shape": [2], "axes": 1, "num_heads": 2, "key_dim": 2, "num_query_heads": 2,
+    "num_key_value_heads": 2, "head_dim": 2, "height": 4, "width": 4, "height_factor": 0.5, "width_factor": 0.5,
+    "target_height": 4, "target_width": 4, "factor": 0.5, "num_bins": 3, "num_tokens": 3, "bin_boundaries": [0.0, 1.0],
+    "scale": 0.5, "offset": 0.0, "equation": "ab,bc->ac", "output_shape": 3, "num_classes": 2, "target_class_ids": [0],
+    "recall": 0.5, "precision": 0.5, "sensitivity": 0.5, "specificity": 0.5, "initial_learning_rate": 0.1,
+    "decay_steps": 10, "decay_rate": 0.9, "boundaries": [1], "values": [1.0, 0.5], "first_decay_steps": 10,
+    "mask_value": 0.0, "size": 2, "cropping": 1, "padding": 1, "function": None, "activation": "relu", "name": "float32",
+    "max_value": 1.0, "min_value": 0.0, "learning_rate": 0.1, "momentum": 0.9, "l2": 0.1, "value": 1.0,
+    "num_features": 3, "group_size": 2, "epsilon": 1e-3, "output_mode": "int", "bounding_box_format": "xyxy",
+    "vocabulary": None, "fft_length": 256, "alpha": 0.2, "normalized_shape": 3, "gain": 1.0, "boxes": 1,
+    "sequence_length": 8, "max_length": 8, "sequence_stride": 1, "norms": 1, "rank": 2, "pool_size": 2, "strides": 2,
+    "thresholds": 0.5, "curve": "ROC", "input_specs": None, "num_spectral_iterations": 1, "mode": "fan_in",
+    "distribution": "normal", "gamma": 2.0, "mean": 0.0, "variance": 1.0, "k": 2, "maxval": 1.0, "minval": 0.0,
+    "attention_axes": None, "initial_scale": 1.0, "loss_scale": "dynamic", "value_dim": None, "feature_dim": 2,
+}  # fmt: skip
+
+# Keys that only appear where the layer or optimizer is used in some way, with a value.
+CONDITIONAL = {
+    "layer": {
+        "batch_input_shape": [None, 4],
+        "batch_shape": [None, 4],
+        "lora_rank": 2,
+        "lora_alpha": 2,
+        "quantization_mode": "int8",
+        "input_dim": 4,
+        "input_length": None,
+        "activity_regularizer": None,
+        "dynamic": False,
+        "autocast": True,
+    },
+    "optimizer": {
+        "lr": 0.001,
+        "decay": 0.0,
+        "clipnorm": 1.0,
+        "clipvalue": 1.0,
+        "global_clipnorm": 1.0,
+        "jit_compile": False,
+        "is_legacy_optimizer": False,
+        "weight_decay": None,
+        "loss_scale_factor": None,
+        "gradient_accumulation_steps": None,
+    },
+}
+CONFIGURED = (
+    "layer",
+    "optimizer",
+    "schedule",
+    "loss",
+    "metric",
+    "initializer",
+    "regularizer",
+    "constraint",
+    "policy",
+    "other",
+)
+
+
+class Release:
+    """The Keras of this interpreter: where its modules are, and what it is called."""
+
+    def __init__(self):
+        standalone = os.environ.get("KERAS_TABLE_STANDALONE")
+        if standalone:
+            import keras
+
+            self.api, self.flavour = keras, "standalone"
+            self.version, self.roots = keras.__version__, ["keras"]
+            return
+        import tensorflow as tf
+
+        if os.environ.get("TF_USE_LEGACY_KERAS"):
+            import tf_keras
+
+            self.api, self.flavour = tf_keras, "tf_keras"
+            self.version, self.roots = tf_keras.__version__, ["tf_keras.src", "tf_keras"]
+            return
+        try:
+            import keras
+
+            self.version = keras.__version__
+        except ImportError:
+            keras = None
+            self.version = tf.__version__
+        self.flavour = "keras3" if self.version.startswith("3") else "keras2"
+        self.api = keras if self.flavour == "keras3" else tf.keras
+        self.roots = ["keras.src", "keras"] if keras else ["tensorflow.python.keras"]
+        if keras and self.flavour == "keras2" and not hasattr(keras, "src"):
+            self.roots = ["keras"]
+
+    def module(self, name):
+        """An internal module by its path below the package, or None."""
+        for root in self.roots:
+            try:
+                return importlib.import_module(root + "." + name)
+            except ImportError:
+                continue
+        return None
+
+    def public(self, name):
+        """A module of the public interface, or None."""
+        found = self.api
+        for part in name.split("."):
+            found = getattr(found, part, None)
+        return found
+
+
+def members(module):
+    return {} if module is None else {k: v for k, v in vars(module).items() if not k.startswith("_")}
+
+
+def tables(release):
+    """Every name to object table that the release looks names up in, by kind."""
+    found = {}
+
+    def add(kind, table):
+        # The first one wins: Keras 3 keeps stubs of the legacy optimizers under the same names.
+        seen = found.setdefault(kind, {})
+        for name, value in table.items():
+            if isinstance(name, str):
+                seen.setdefault(name, value)
+
+    serialization = release.module("layers.serialization")
+    if serialization is not None:
+        if hasattr(serialization, "populate_deserializable_objects"):
+            serialization.populate_deserializable_objects()
+            add("layer", serialization.LOCAL.ALL_OBJECTS)
+        else:
+            add("layer", members(serialization))
+    for name in ("layers", "models", "layers.experimental.preprocessing", "layers.experimental", "experimental",
+                 "layers.recurrent", "layers.recurrent_v2", "engine.functional", "engine.sequential",
+                 "engine.training", "models.functional", "engine.input_layer", "engine.base_layer",
+                 "layers.core.tf_op_layer", "premade", "premade_models", "layers.core.input_layer",
+                 # Keras 3 has a module of this name too, which loading does not look into.
+                 *(["legacy.layers"] if release.flavour == "standalone" else [])):  # fmt: skip
+        add("layer", members(release.module(name)))
+        add("layer", members(release.public(name)))
+    simple = {
+        "optimizer": ("optimizers", "optimizers.legacy", "optimizers.experimental", "optimizer_v2", "mixed_precision",
+                      "mixed_precision.experimental", "mixed_precision.loss_scale_optimizer", "optimizer_v1",
+                      "optimizers.optimizer_v1", "optimizers.legacy.optimizer_v1"),
+        "schedule": ("optimizers.schedules", "optimizer_v2.learning_rate_schedule",
+                     "optimizers.schedules.learning_rate_schedule"),
+        "loss": ("losses",),
+        "metric": ("metrics",),
+        "initializer": ("initializers",),
+        "regularizer": ("regularizers",),
+        "constraint": ("constraints",),
+        "activation": ("activations",),
+        "policy": ("mixed_precision", "mixed_precision.experimental", "dtype_policies", "mixed_precision.policy",
+                   "mixed_precision.loss_scale"),
+    }  # fmt: skip
+    for kind, names in simple.items():
+        for name in names:
+            internal = release.module(name)
+            add(kind, members(internal))
+            add(kind, getattr(internal, "ALL_OBJECTS_DICT", {}))
+            add(kind, members(release.public(name)))
+    initializers = release.module("initializers")
+    if hasattr(initializers, "populate_deserializable_objects"):
+        initializers.populate_deserializable_objects()
+        add("initializer", initializers.LOCAL.ALL_OBJECTS)
+    return found
+
+
+def registered(release):
+    """Keras' own classes that are looked up under a package name, such as ``Custom>Adam``."""
+    for name in ("saving.object_registration", "utils.generic_utils", "saving.legacy.serialization"):
+        module = release.module(name)
+        for attribute in ("_GLOBAL_CUSTOM_OBJECTS", "GLOBAL_CUSTOM_OBJECTS"):
+            table = getattr(module, attribute, None)
+            if table:
+                return {
+                    k: v for k, v in table.items()
+                    if re.match(r"(tf_)?keras\.|tensorflow\.python\.keras|tensorflow\.keras", getattr(v, "__module__", ""))
+                }  # fmt: skip
+    return {}
+
+
+def first(release, *paths):
+    for path in paths:
+        name, attribute = path.rsplit(".", 1)
+        for module in (release.module(name), release.public(name)):
+            if hasattr(module, attribute):
+                return getattr(module, attribute)
+    return None
+
+
+def names_by_kind(release):
+    """``{kind: {name: class or function}}``."""
+    bases = {
+        "layer": first(release, "engine.base_layer.Layer", "layers.layer.Layer", "layers.Layer"),
+        "model": first(release, "engine.training.Model", "models.model.Model", "models.Model"),
+        "loss": first(release, "losses.Loss", "losses.loss.Loss"),
+        "metric": first(release, "metrics.Metric", "metrics.base_metric.Metric"),
+        "optimizer": first(release, "optimizers.Optimizer", "optimizers.optimizer.Optimizer"),
+        "schedule": first(release, "optimizers.schedules.LearningRateSchedule"),
+        "constraint": first(release, "constraints.Constraint"),
+        "regularizer": first(release, "regularizers.Regularizer"),
+        "operation": first(release, "ops.operation.Operation"),
+    }
+    layer, model = bases["layer"], bases["model"]
+    kinds = {kind: {} for kind in (*CONFIGURED, "model", "operation", "activation", "function")}
+    for kind, table in tables(release).items():
+        for name, value in table.items():
+            if name.startswith("_") or inspect.ismodule(value):
+                continue
+            if kind == "layer":
+                # DenseFeatures and its like are layers by duck typing in some releases.
+                if inspect.isclass(value) and model is not None and issubclass(value, model):
+                    kinds["model"][name] = value
+                elif inspect.isclass(value) and (issubclass(value, layer) or hasattr(value, "compute_output_shape")):
+                    kinds["layer"][name] = value
+            elif inspect.isclass(value):
+                base = bases.get(kind)
+                own = value.__module__.split(".")[0] in ("keras", "tf_keras", "tensorflow")
+                if kind == "optimizer":
+                    if hasattr(value, "apply_gradients") or hasattr(value, "get_updates"):
+                        kinds[kind][name] = value
+                elif kind == "policy":
+                    if re.search(r"Policy|LossScale$|LossScale(?!Opt)", name):
+                        kinds[kind][name] = value
+                elif own and (issubclass(value, base) if base else hasattr(value, "from_config")):
+                    kinds[kind][name] = value
+            elif inspect.isroutine(value) and kind in ("loss", "metric", "activation", "initializer", "regularizer"):
+                home = getattr(value, "__module__", "") or ""
+                if kind == "activation" and re.search(r"activation|\bops\b|backend|nn_ops|gen_nn", home):
+                    kinds["activation"][name] = value
+                elif kind in ("loss", "metric") and re.search(r"losses|metrics|numerics|confusion", home):
+                    kinds["function"][name] = value
+                elif kind not in ("loss", "metric", "activation") and kind + "s" in home:
+                    kinds[kind][name] = value
+    for kind in ("activation", "function", "initializer", "regularizer"):
+        for helper in ("get", "serialize", "deserialize", "populate_deserializable_objects"):
+            kinds[kind].pop(helper, None)
+    kinds["function"] = {k: v for k, v in kinds["function"].items() if not k.startswith(("is_", "serialize_", "deserialize_"))}
+    for name in ("clone_metric", "clone_metrics"):
+        kinds["function"].pop(name, None)
+    for name in ("acc", "accuracy", "ce", "crossentropy", "Accuracy", "Crossentropy"):
+        kinds["function"].setdefault(name, None)
+    if bases["operation"] is not None:
+        for part in ("core", "einops", "fft", "image", "linalg", "math", "ml", "nn", "numpy", "node"):
+            for name, value in members(release.module("ops." + part)).items():
+                if inspect.isclass(value) and issubclass(value, bases["operation"]) and not issubclass(value, layer):
+                    kinds["operation"][name] = value
+    for name, value in registered(release).items():
+        for kind, base in bases.items():
+            fits = inspect.isclass(value) and base is not None and issubclass(value, base)
+            if kind == "optimizer":
+                fits = fits or hasattr(value, "apply_gradients")
+            if fits and kind != "operation" and not (kind == "layer" and issubclass(value, model)):
+                kinds[kind][name] = value
+    known = {name for table in kinds.values() for name in table}
+    for space in ("quantizers", "random", "utils", "distribution"):
+        for name, value in members(release.public(space)).items():
+            if inspect.isclass(value) and hasattr(value, "from_config") and name not in known:
+                kinds["other"][name] = value
+    return kinds
+
+
+def plain(value):
+    """A configuration value as JSON holds it; None where it cannot."""
+    if isinstance(value, dict):
+        return {str(k): plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(v) for v in value]
+    if hasattr(value, "as_list"):
+        return value.as_list()
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    if isinstance(value, (str, int, float, bool, type(None))):
+        return value
+    return None
+
+
+def example(release, name, cls):
+    """An instance of the class, made with as few arguments as it takes; None where that does not work."""
+    layers, optimizers = release.public("layers"), release.public("optimizers")
+    builders = {
+        "layer": lambda: layers.LSTM(3) if name.endswith("Bidirectional") else layers.Dense(3),
+        "cell": lambda: layers.SimpleRNNCell(3),
+        "cells": lambda: [layers.SimpleRNNCell(3)],
+        "inner_optimizer": optimizers.SGD,
+        "optimizer": optimizers.SGD,
+        "opt": optimizers.SGD,
+        "fn": lambda: release.public("losses").mean_squared_error,
+        "layers": lambda: [layers.Rescaling(0.5)],
+    }
+    if name in ("ConvLSTM2D", "ConvLSTM1D", "ConvLSTM3D", "Lambda"):
+        builders["function"] = lambda: release.public("activations").relu
+    arguments = {}
+    for parameter in list(inspect.signature(cls.__init__).parameters.values())[1:]:
+        if parameter.default is not parameter.empty or parameter.kind in (2, 4):
+            continue
+        key = parameter.name
+        if name + "." + key in ARGUMENTS:
+            arguments[key] = ARGUMENTS[name + "." + key]
+        elif key in builders:
+            arguments[key] = builders[key]()
+        elif key in ARGUMENTS:
+            arguments[key] = ARGUMENTS[key]
+        else:
+            print("no value for", name, key, file=sys.stderr)
+            return None
+    if name == "LossScaleOptimizer" and "dynamic" in inspect.signature(cls.__init__).parameters:
+        arguments["dynamic"] = True
+    if name == "Lambda":
+        arguments["function"] = release.public("activations").relu
+    if name == "CategoryEncoding":
+        arguments["output_mode"] = "count"
+    try:
+        return cls(**arguments)
+    except Exception as error:
+        print("cannot make", name, repr(error)[:150], file=sys.stderr)
+        return None
+
+
+def accepts(cls, config, key, values):
+    """True, False, or None where it cannot be told."""
+    answers = set()
+    for value in values:
+        try:
+            cls.from_config({**copy.deepcopy(config), key: copy.deepcopy(value)})
+            return True
+        except Exception as error:
+            answers.add(False if re.search(r"(?<!\w)%s(?!\w)" % re.escape(key), str(error).split("Exception enc")[-1]) else None)
+    return False if answers == {False} else None
+
+
+def measure(others):
+    release = Release()
+    kinds = names_by_kind(release)
+    configs, answers = {}, {}
+    for kind in CONFIGURED:
+        for name, cls in sorted(kinds[kind].items()):
+            if not inspect.isclass(cls):
+                continue
+            made = example(release, name, cls)
+            try:
+                config = plain(made.get_config()) if made is not None else None
+            except Exception as error:
+                print("no config of", name, repr(error)[:150], file=sys.stderr)
+                continue
+            if config is not None:
+                configs.setdefault(kind, {})[name] = config
+    for kind, table in configs.items() if others else ():
+        for name, config in table.items():
+            cls = kinds[kind][name]
+            if not hasattr(cls, "from_config"):
+                continue
+            try:
+                cls.from_config(copy.deepcopy(config))
+            except Exception as error:
+                print("own config refused", kind, name, repr(error)[:150], file=sys.stderr)
+                continue
+            if accepts(cls, config, NONSENSE, [1]) is not False:
+                answers.setdefault(kind, {})[name] = None
+                continue
+            universe = {key: [value] for key, value in CONDITIONAL.get(kind, {}).items()}
+            for other in others:
+                for key, value in other["configs"].get(kind, {}).get(name, {}).items():
+                    seen = universe.setdefault(key, [])
+                    if value not in seen and len(seen) < 4:
+                        seen.append(value)
+            result = dict.fromkeys(config, True)
+            for key, values in universe.items():
+                if key not in result:
+                    result[key] = accepts(cls, config, key, values)
+            answers.setdefault(kind, {})[name] = result
+    return {
+        "flavour": release.flavour,
+        "version": release.version,
+        "names": {kind: sorted(table) for kind, table in kinds.items()},
+        "configs": configs,
+        "accepts": answers,
+    }
+
+
+def minor(version):
+    return ".".join(version.split("-")[0].split(".")[:2])
+
+
+def merge(measured):
+    """The table: releases in order; names by kind and set of releases; keys by class and set of releases.
+
+    A set of releases is a number whose bit n stands for release n, in hexadecimal. The keys of a class are grouped by
+    ``accepted/known``: the releases that take the key, and those where it is known whether they do.
+    """
+    order = {"standalone": 0, "keras2": 1, "tf_keras": 2, "keras3": 3}
+    measured = sorted(measured, key=lambda m: (order[m["flavour"]], [int(x) for x in minor(m["version"]).split(".")]))
+    names, keys = {}, {}
+    for bit, one in enumerate(measured):
+        for kind, table in one["names"].items():
+            for name in table:
+                names.setdefault(kind, {})[name] = names.get(kind, {}).get(name, 0) | 1 << bit
+        for kind, table in one["accepts"].items():
+            for name, result in table.items():
+                entry = keys.setdefault(kind, {}).setdefault(name, {})
+                for key, answer in (result or {"*": True}).items():
+                    if answer is not None:
+                        yes, known = entry.get(key, (0, 0))
+                        entry[key] = (yes | answer << bit, known | 1 << bit)
+
+    def grouped(table):
+        groups = {}
+        for name, mask in sorted(table.items()):
+            groups.setdefault("%x/%x" % mask if isinstance(mask, tuple) else "%x" % mask, []).append(name)
+        return {mask: " ".join(group) for mask, group in groups.items()}
+
+    return {
+        "releases": [[one["flavour"], minor(one["version"])] for one in measured],
+        "names": {kind: grouped(table) for kind, table in names.items()},
+        "keys": {kind: {name: grouped(entry) for name, entry in sorted(table.items())} for kind, table in keys.items()},
+    }
+
+
+def main(arguments):
+    command, files = arguments[0], arguments[1:]
+    loaded = [json.load(open(name)) for name in files]
+    if command == "measure":
+        json.dump(measure(loaded), sys.stdout)
+    else:
+        text = json.dumps(merge(loaded), sort_keys=False, separators=(",", ":"))
+        print(text.replace('},"', '},\n"'))
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
+    main(sys.argv[1:])
