@@ -1,0 +1,180 @@
+"""The .keras archive: a zip of ``config.json``, ``metadata.json`` and ``model.weights.h5``, read member by member."""
+
+from __future__ import annotations
+
+import io
+import json
+import struct
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any
+
+import h5py
+
+from pytest_kerasload.artifacts import specs
+from pytest_kerasload.artifacts.configs import objects_in
+from pytest_kerasload.artifacts.hdf5 import ERRORS, damage, first_line, without_weights
+from pytest_kerasload.artifacts.layers import is_object
+from pytest_kerasload.artifacts.record import Artifact, SavedWith, Weights
+from pytest_kerasload.artifacts.weights import stored_weights
+from pytest_kerasload.causes import file as causes
+from pytest_kerasload.findings import Finding
+
+_ZIP_ERRORS = (
+    zipfile.BadZipFile,
+    zipfile.LargeZipFile,
+    OSError,
+    EOFError,
+    KeyError,
+    ValueError,
+    RuntimeError,
+    NotImplementedError,
+    struct.error,
+    zlib.error,
+)
+"""What zipfile raises on damaged, encrypted or oddly compressed archives."""
+
+_WEIGHTS = ("model.weights.h5", "model.weights.npz")
+_JSON_LIMIT = 256 * 1024 * 1024
+"""Bytes of JSON that are read from a member; the largest real ones have a few megabytes."""
+
+
+def read(path: Path) -> Artifact:
+    """What a zip file says of itself: a Keras model (``keras``), or something else (``unknown``)."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return _read(path, archive)
+    except _ZIP_ERRORS as error:
+        return Artifact(path, "unknown", readable=False, problems=(_broken(path, error),))
+
+
+def _broken(path: Path, error: BaseException) -> Finding:
+    size = path.stat().st_size
+    if not _has_directory(path):
+        return causes.TRUNCATED.finding(
+            f"{path.name} is cut off: it begins as a zip archive, and its directory, which has to be at its end, "
+            f"is not within its {size} bytes",
+            detail=str(error),
+        )
+    return causes.CORRUPT.finding(f"{path.name} is a damaged zip archive: {first_line(error)}", detail=str(error))
+
+
+def _has_directory(path: Path) -> bool:
+    """Whether the record that ends a zip archive is in the last 64 kB (APPNOTE.TXT, 4.3.16)."""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - 65536 - 22))
+        return b"PK\x05\x06" in file.read()
+
+
+def _read(path: Path, archive: zipfile.ZipFile) -> Artifact:
+    members = archive.namelist()
+    store = next((name for name in _WEIGHTS if name in members), None)
+    if "config.json" not in members and store is None and "metadata.json" not in members:
+        held = ", ".join(members[:5]) or "nothing"
+        problem = causes.NOT_A_KERAS_ZIP.finding(f"{path.name} is a zip archive without a Keras model: it holds {held}")
+        return Artifact(path, "unknown", readable=False, problems=(problem,))
+    problems: list[Finding] = _bad_members(path, archive)
+    bad = {finding.where for finding in problems}
+    for name, wanted in (("config.json", "config.json" in members), (_WEIGHTS[0], store is not None)):
+        if not wanted:
+            problems.append(
+                causes.MEMBER_MISSING.finding(
+                    f"{path.name} has no {name}: it holds {', '.join(members[:5])}", where=name
+                )
+            )
+    config = _json(path, archive, "config.json", problems) if "config.json" in members else None
+    if config is not None and not is_object(config):
+        problems.append(
+            causes.CONFIG_NOT_JSON.finding(
+                f"config.json of {path.name} is JSON, but no configuration with class_name and config",
+                where="config.json",
+            )
+        )
+        config = None
+    # Keras loads an archive without metadata.json, so nothing about it is a problem.
+    metadata = _json(path, archive, "metadata.json", []) if "metadata.json" in members else None
+    training = config.get("compile_config") if config is not None else None
+    training = training if isinstance(training, dict) else None
+    weights = Weights(None)
+    if store is not None and store not in bad:
+        weights = _weights(path, archive, store, problems)
+    objects = objects_in(config, training)
+    if weights.elements == 0:
+        problems.extend(without_weights(path, objects))
+    return Artifact(
+        path,
+        "keras",
+        readable=config is not None and store is not None and not bad.intersection({"config.json", store}),
+        problems=tuple(problems),
+        saved_with=_saved_with(metadata),
+        config=config,
+        training_config=training,
+        objects=objects,
+        inputs=specs.inputs_of(config) if config is not None else (),
+        outputs=specs.outputs_of(config) if config is not None else (),
+        weights=weights,
+    )
+
+
+def _bad_members(path: Path, archive: zipfile.ZipFile) -> list[Finding]:
+    """Every member whose content does not come out whole; reading one to its end checks its CRC."""
+    problems = []
+    for info in archive.infolist():
+        if info.is_dir():
+            continue
+        try:
+            with archive.open(info) as member:
+                while member.read(1024 * 1024):
+                    pass
+        except _ZIP_ERRORS as error:
+            problems.append(
+                causes.CORRUPT.finding(
+                    f"{info.filename} in {path.name} is damaged: {first_line(error)}", where=info.filename
+                )
+            )
+    return problems
+
+
+def _json(path: Path, archive: zipfile.ZipFile, name: str, problems: list[Finding]) -> dict[str, Any] | None:
+    written = b""
+    try:
+        with archive.open(name) as member:
+            written = member.read(_JSON_LIMIT)
+        found = json.loads(written)
+    except (*_ZIP_ERRORS, RecursionError) as error:
+        if not any(finding.where == name for finding in problems):
+            problems.append(
+                causes.CONFIG_NOT_JSON.finding(
+                    f"{name} of {path.name} is not JSON ({first_line(error)}): it begins {written[:40]!r}", where=name
+                )
+            )
+        return None
+    return found if isinstance(found, dict) else {}
+
+
+def _saved_with(metadata: dict[str, Any] | None) -> SavedWith:
+    def told(key: str) -> str | None:
+        value = (metadata or {}).get(key)
+        return value if isinstance(value, str) else None
+
+    return SavedWith(keras=told("keras_version"), date=told("date_saved"))
+
+
+def _weights(path: Path, archive: zipfile.ZipFile, store: str, problems: list[Finding]) -> Weights:
+    """Counted in place: HDF5 is read through the member, which Keras stores uncompressed, so that seeking is cheap."""
+    if store.endswith(".npz"):
+        # Its arrays hold pickled dicts: there is nothing to count without running them.
+        return Weights(None, style="npz")
+    try:
+        with archive.open(store) as member:
+            content: Any = member if archive.getinfo(store).compress_type == zipfile.ZIP_STORED else _unpacked(member)
+            with h5py.File(content, "r") as file:
+                return stored_weights(file)
+    except (*ERRORS, *_ZIP_ERRORS) as error:
+        problems.append(damage(f"{store} in {path.name}", error))
+        return Weights(None)
+
+
+def _unpacked(member: Any) -> io.BytesIO:
+    return io.BytesIO(member.read())

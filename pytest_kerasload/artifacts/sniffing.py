@@ -1,0 +1,142 @@
+"""What a file is by its first bytes: cheap enough to ask of every file in a directory tree.
+
+Nothing but the standard library is imported here: this runs while pytest collects.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import re
+import zipfile
+from pathlib import Path
+from typing import BinaryIO, Literal
+
+Content = Literal["hdf5", "zip", "lfs-pointer", "html", "empty", "gzip", "tar", "packed", "pickle", "text", "unknown"]
+
+HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+MODEL_SUFFIXES = (".h5", ".hdf5", ".keras")
+_OTHER_HDF5_SUFFIXES = (".nc", ".nc4", ".mat", ".h5ad", ".loom")
+"""NetCDF, MATLAB, AnnData and loom files are HDF5 too, and never Keras."""
+
+_ZIP_SIGNATURES = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
+_PACKED_SIGNATURES = (b"BZh", b"\xfd7zXZ\x00", b"7z\xbc\xaf\x27\x1c", b"\x28\xb5\x2f\xfd", b"Rar!\x1a\x07")
+_HTML = re.compile(rb"\s*(?:\xef\xbb\xbf)?\s*<(?:!doctype\s+html|html|head|body|\?xml|!--)", re.IGNORECASE)
+_HEAD = 4096
+_SCANNED = 4 * 1024 * 1024
+"""How much of either end of an HDF5 file is searched for marks of Keras: names of groups and attributes of the
+root sit there, whatever lies between."""
+
+
+def content_of(path: Path) -> Content:
+    """What the bytes of ``path`` are, whatever its suffix says; OSError where it cannot be read."""
+    with path.open("rb") as file:
+        return _content(file)
+
+
+def _content(file: BinaryIO) -> Content:
+    head = file.read(_HEAD)
+    if not head:
+        return "empty"
+    if head.startswith(_ZIP_SIGNATURES):
+        return "zip"
+    if hdf5_offset(file) is not None:
+        return "hdf5"
+    if head.startswith(b"version https://git-lfs"):
+        return "lfs-pointer"
+    if _HTML.match(head):
+        return "html"
+    if head.startswith(b"\x1f\x8b"):
+        return "gzip"
+    if head[257:262] == b"ustar":
+        return "tar"
+    if head.startswith(_PACKED_SIGNATURES):
+        return "packed"
+    if head[0] == 0x80 and len(head) > 1 and 2 <= head[1] <= 5:
+        return "pickle"
+    if _is_text(head):
+        return "text"
+    return "unknown"
+
+
+def hdf5_offset(file: BinaryIO) -> int | None:
+    """Where the HDF5 signature is: at 0, 512, 1024, 2048 and so on (HDF5 File Format Specification, II.A)."""
+    size = os.fstat(file.fileno()).st_size
+    offset = 0
+    while offset + len(HDF5_SIGNATURE) <= size:
+        file.seek(offset)
+        if file.read(len(HDF5_SIGNATURE)) == HDF5_SIGNATURE:
+            return offset
+        offset = max(512, offset * 2)
+    return None
+
+
+def _is_text(head: bytes) -> bool:
+    if b"\x00" in head:
+        return False
+    try:
+        head.decode("utf-8")
+    except UnicodeDecodeError as error:
+        # The head may end in the middle of a character.
+        return error.start >= len(head) - 3
+    return True
+
+
+def is_artifact(path: Path) -> bool:
+    """Whether a file found in a directory is a Keras artifact to be checked.
+
+    By suffix for those Keras saves to, whatever is inside: a damaged model must not drop out of the gate. By
+    content for all others; a file that cannot be read there is none.
+    """
+    suffix = path.suffix.lower()
+    if suffix in MODEL_SUFFIXES:
+        return True
+    if suffix in _OTHER_HDF5_SUFFIXES:
+        return False
+    try:
+        with path.open("rb") as file:
+            head = file.read(len(HDF5_SIGNATURE))
+            if head.startswith(_ZIP_SIGNATURES):
+                return _is_keras_zip(file)
+            return head == HDF5_SIGNATURE and _has_keras_marks(file)
+    except (OSError, ValueError):
+        return False
+
+
+def _is_keras_zip(file: BinaryIO) -> bool:
+    try:
+        with zipfile.ZipFile(file) as archive:
+            names = set(archive.namelist())
+    except (zipfile.BadZipFile, NotImplementedError, UnicodeDecodeError):
+        return False
+    return "config.json" in names and not names.isdisjoint({"model.weights.h5", "model.weights.npz"})
+
+
+def _has_keras_marks(file: BinaryIO) -> bool:
+    with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        size = len(content)
+        for start, end in ((0, min(_SCANNED, size)), (max(_SCANNED, size - _SCANNED), size)):
+            if any(
+                content.find(mark, start, end) >= 0
+                for mark in (b"model_config", b"layer_names", b"_layer_checkpoint_dependencies")
+            ):
+                return True
+            # Weights of Keras 3: group names, each ended by a zero byte in the heap that holds them.
+            if content.find(b"layers\x00", start, end) >= 0 and content.find(b"vars\x00", start, end) >= 0:
+                return True
+    return False
+
+
+def savedmodel_marker(directory: Path) -> Path | None:
+    """The file that makes ``directory`` a SavedModel: ``saved_model.pb``, else ``saved_model.pbtxt``.
+
+    For a SavedModel that lost both, ``keras_metadata.pb`` or ``fingerprint.pb`` beside ``variables/``, so that the
+    loss is reported. None for any other directory.
+    """
+    for name in ("saved_model.pb", "saved_model.pbtxt"):
+        if (directory / name).is_file():
+            return directory / name
+    for name in ("keras_metadata.pb", "fingerprint.pb"):
+        if (directory / name).is_file() and (directory / "variables").is_dir():
+            return directory / name
+    return None
