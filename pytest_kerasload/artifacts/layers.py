@@ -98,10 +98,9 @@ def _refs(value: Any, known: frozenset[str], depth: int) -> Iterator[TensorRef]:
 
 
 def _ref(value: Any, known: frozenset[str]) -> TensorRef | None:
-    if isinstance(value, list) and len(value) >= 3 and isinstance(value[0], str) and value[0] in known:
-        if all(isinstance(number, int) for number in value[1:3]):
-            return TensorRef(value[0], value[1], value[2])
-    return None
+    if not isinstance(value, list) or len(value) < 3 or not all(isinstance(number, int) for number in value[1:3]):
+        return None
+    return TensorRef(value[0], value[1], value[2]) if isinstance(value[0], str) and value[0] in known else None
 
 
 def endpoints(value: Any, known: frozenset[str]) -> list[tuple[str, TensorRef]]:

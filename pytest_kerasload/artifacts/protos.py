@@ -35,8 +35,7 @@ _MESSAGES = {
     "SignatureEntry": "1 key string; 2 value SignatureDef",
     "SignatureDef": "1 inputs* TensorEntry; 2 outputs* TensorEntry; 3 method_name string",
     "TensorEntry": "1 key string; 2 value TensorInfo",
-    "TensorInfo": "1 name string; 2 dtype DataType; 3 tensor_shape TensorShapeProto; 5 composite_tensor CompositeTensor",
-    "CompositeTensor": "2 components* TensorInfo",
+    "TensorInfo": "1 name string; 2 dtype DataType; 3 tensor_shape TensorShapeProto",
     "TensorShapeProto": "2 dim* Dim; 3 unknown_rank bool",
     "Dim": "1 size int64; 2 name string",
     "AssetFileDef": "2 filename string",
@@ -47,6 +46,9 @@ _MESSAGES = {
     "SlotVariableReference": "3 slot_variable_node_id int32",
     "SavedUserObject": "1 identifier string; 3 metadata string",
     "SavedVariable": "1 dtype DataType; 2 shape TensorShapeProto; 3 trainable bool; 6 name string",
+    # A checkpoint's index (tensorflow/core/protobuf/tensor_bundle.proto)
+    "BundleHeader": "1 num_shards int32",
+    "BundleEntry": "3 shard_id int32; 4 offset int64; 5 size int64",
     # Keras
     "SavedMetadata": "1 nodes* KerasObject",
     "KerasObject": "2 node_id int32; 3 node_path string; 4 identifier string; 5 metadata string",
@@ -59,11 +61,7 @@ DTYPES = (
 )
 """Names of TensorFlow's dtypes by number (tensorflow/core/framework/types.proto)."""
 
-_TEXT_NAMES = {
-    **{"float32": "FLOAT", "float64": "DOUBLE", "float16": "HALF"},
-    "complex64": "COMPLEX64",
-    "complex128": "COMPLEX128",
-}
+_TEXT_NAMES = {"float32": "FLOAT", "float64": "DOUBLE", "float16": "HALF"}
 
 
 def message(name: str) -> Any:
@@ -74,8 +72,8 @@ def message(name: str) -> Any:
 def _classes() -> dict[str, Any]:
     file = descriptor_pb2.FileDescriptorProto(name="kerasload.proto", package=_PACKAGE, syntax="proto3")
     dtypes = file.enum_type.add(name="DataType")
-    for number, dtype in enumerate(DTYPES):
-        dtypes.value.add(name=f"DT_{_TEXT_NAMES.get(dtype, dtype.upper())}", number=number)
+    for position, dtype in enumerate(DTYPES):
+        dtypes.value.add(name=f"DT_{_TEXT_NAMES.get(dtype, dtype.upper())}", number=position)
     for name, fields in _MESSAGES.items():
         described = file.message_type.add(name=name)
         for field in fields.split("; "):

@@ -37,7 +37,7 @@ def read(path: Path) -> Artifact:
         found = _read_file(path)
         return replace(found, bytes=path.stat().st_size, sha256=_sha256(path))
     except PermissionError as error:
-        blocked = Path(error.filename).name if isinstance(error.filename, (str, bytes)) else path.name
+        blocked = Path(error.filename).name if isinstance(error.filename, str) else path.name
         return _unreadable(path, causes.NO_PERMISSION.finding(f"{blocked} cannot be opened: permission denied"))
     except OSError as error:
         return _unreadable(path, causes.CORRUPT.finding(f"{path.name} cannot be read: {error.strerror or error}"))

@@ -1,10 +1,9 @@
-"""SavedModel directories, read without TensorFlow: which release wrote them, what they take, what Keras left in them."""
+"""SavedModel directories, read without TensorFlow: who wrote them, what they take, what Keras left in them."""
 
 from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any
 from google.protobuf import text_format
 from google.protobuf.message import DecodeError
 
-from pytest_kerasload.artifacts import protos, specs
+from pytest_kerasload.artifacts import checkpoint, protos, specs
 from pytest_kerasload.artifacts.configs import object_at, objects_in
 from pytest_kerasload.artifacts.layers import Config, is_model, is_object, shape_of
 from pytest_kerasload.artifacts.ownership import is_custom
@@ -22,7 +21,6 @@ from pytest_kerasload.artifacts.sniffing import savedmodel_marker
 from pytest_kerasload.causes import file as causes
 from pytest_kerasload.findings import Finding
 
-_SHARD = re.compile(r"variables\.data-(\d{5})-of-(\d{5})$")
 _TEXT_LIMIT = 64 * 1024 * 1024
 """Bytes of saved_model.pbtxt that are parsed: protobuf takes a minute for each hundred megabytes of text."""
 
@@ -166,7 +164,8 @@ def _keras_nodes(directory: Path, graph: Any, problems: list[Finding]) -> list[K
         found = [
             (number, paths.get(number, ""), node.user_object.identifier, node.user_object.metadata)
             for number, node in enumerate(graph.object_graph_def.nodes)
-            if node.user_object.identifier.startswith("_tf_keras_")
+            # Since TF 2.5 tf.saved_model.save leaves the identifiers of Keras objects here, and nothing about them.
+            if node.user_object.identifier.startswith("_tf_keras_") and node.user_object.metadata
         ]
     nodes = []
     for number, path, identifier, written in found:
@@ -174,7 +173,7 @@ def _keras_nodes(directory: Path, graph: Any, problems: list[Finding]) -> list[K
         if metadata is None:
             problems.append(
                 causes.KERAS_METADATA_UNREADABLE.finding(
-                    f"the Keras metadata of {path or number} in {directory.name} is not JSON: it begins {written[:40]!r}",
+                    f"the Keras metadata of {path or number} in {directory.name} is not JSON: {written[:40]!r}",
                     where=path,
                 )
             )
@@ -238,7 +237,7 @@ def _objects_of_nodes(nodes: list[KerasNode], known: tuple[ConfigObject, ...]) -
         name = node.metadata.get("class_name")
         if node.path in ("", "root") or not isinstance(name, str):
             continue
-        metric = node.identifier == "_tf_keras_metric"
+        metric = node.identifier == "_tf_keras_metric" or ".keras_api.metrics." in node.path
         entry = {"class_name": name, "config": node.metadata.get("config") or {}}
         kind = "metric" if metric else "layer"
         custom = is_custom(entry, kind)
@@ -383,8 +382,8 @@ def _weights(graph: Any) -> Weights:
     waiting = [start]
     for number in waiting:
         node = nodes[number]
-        # A seed generator's state, two uint32, is no weight (Keras 3 exports list it among the variables).
-        seed = _dtype(node.variable.dtype) == "uint32" and _tensor_shape(node.variable.shape) == (2,)
+        # A seed generator's state is no weight; exports of Keras 3 list it among the variables.
+        seed = node.variable.name.rpartition("/")[2].startswith("seed_generator_state")
         if node.HasField("variable") and not seed:
             size = _elements(node.variable.shape)
             unknown = unknown or size is None
@@ -409,39 +408,50 @@ def _elements(shape: Any) -> int | None:
 
 
 def _missing_files(directory: Path, graph: Any, weights: Weights) -> Iterator[Finding]:
-    needs = any(node.HasField("variable") for node in graph.object_graph_def.nodes) or any(
-        node.op in _VARIABLE_OPS for node in graph.graph_def.node
-    )
-    if needs:
-        variables = directory / "variables"
-        lost = _lost_shards(variables)
-        if lost:
-            held = f"{weights.tensors} variables" if weights.tensors else "variables"
-            yield causes.VARIABLES_MISSING.finding(
-                f"{directory.name} has {held} in its graph, and not their values: there is no {', '.join(lost)}",
-                where="variables",
-            )
-    lost_assets = sorted(
+    variables = any(node.HasField("variable") for node in graph.object_graph_def.nodes)
+    if variables or any(node.op in _VARIABLE_OPS for node in graph.graph_def.node):
+        yield from _variables_problems(directory, weights)
+    lost = sorted(
         asset.filename for asset in graph.asset_file_def if not (directory / "assets" / asset.filename).is_file()
     )
-    if lost_assets:
+    if lost:
         yield causes.ASSETS_MISSING.finding(
-            f"{directory.name} has no {', '.join(f'assets/{name}' for name in lost_assets[:5])}"
-            + (f" and {len(lost_assets) - 5} more" if len(lost_assets) > 5 else ""),
+            f"{directory.name} has no {', '.join(f'assets/{name}' for name in lost[:5])}"
+            + (f" and {len(lost) - 5} more" if len(lost) > 5 else ""),
             where="assets",
         )
 
 
-def _lost_shards(variables: Path) -> list[str]:
-    """Files of a checkpoint that are not there: the index, and every shard that any shard's name counts."""
-    if not variables.is_dir():
-        return ["variables/"]
-    lost = [] if (variables / "variables.index").is_file() else ["variables/variables.index"]
-    matches = [match for file in variables.iterdir() if (match := _SHARD.match(file.name))]
-    if not matches:
-        return [*lost, "variables/variables.data-00000-of-00001"]
-    total = max(int(match[2]) for match in matches)
-    present = {int(match[1]) for match in matches}
-    return lost + [
-        f"variables/variables.data-{number:05}-of-{total:05}" for number in range(total) if number not in present
-    ]
+def _variables_problems(directory: Path, weights: Weights) -> Iterator[Finding]:
+    """Files of the checkpoint that are not there, or are shorter than its index says."""
+    variables = directory / "variables"
+    index = variables / "variables.index"
+    held = f"{weights.tensors} variables" if weights.tensors else "variables"
+    lost = "" if index.is_file() else "variables/variables.index" if variables.is_dir() else "variables/"
+    if lost:
+        yield causes.VARIABLES_MISSING.finding(
+            f"{directory.name} has {held} in its graph, and not their values: there is no {lost}", where="variables"
+        )
+        return
+    try:
+        sizes = checkpoint.shard_sizes(index)
+    except ValueError as error:
+        yield causes.VARIABLES_DAMAGED.finding(
+            f"variables/{index.name} of {directory.name} is damaged or cut off: {error}",
+            where=f"variables/{index.name}",
+        )
+        return
+    for number, size in sorted(sizes.items()):
+        name = f"variables.data-{number:05}-of-{len(sizes):05}"
+        shard = variables / name
+        if not shard.is_file():
+            yield causes.VARIABLES_MISSING.finding(
+                f"{directory.name} has {held} in its graph, and not all of their values: there is no variables/{name}",
+                where=f"variables/{name}",
+            )
+        elif shard.stat().st_size < size:
+            yield causes.VARIABLES_DAMAGED.finding(
+                f"variables/{name} of {directory.name} is cut off: it has {shard.stat().st_size} bytes, "
+                f"and its index says {size}",
+                where=f"variables/{name}",
+            )

@@ -131,10 +131,10 @@ def stored_weights(file: h5py.Group) -> Weights:
 
 
 def _is_seed(parts: list[str], dataset: h5py.Dataset) -> bool:
-    """Whether this is the state of a random generator: two uint32 (Keras 3) or three int64 (tf.random.Generator)."""
+    """Whether this is the state of a random generator, of Keras 3 (two integers) or of tf.random (three)."""
     if dataset.dtype == np.uint32 and dataset.shape == (2,):
         return True
-    return dataset.dtype == np.int64 and dataset.shape == (3,) and any("generator" in part for part in parts)
+    return dataset.dtype.kind in "iu" and dataset.shape in ((2,), (3,)) and any("generator" in part for part in parts)
 
 
 def _variables(root: h5py.Group) -> Iterator[tuple[str, h5py.Dataset]]:

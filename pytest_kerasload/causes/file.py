@@ -5,9 +5,7 @@ from __future__ import annotations
 from pytest_kerasload.causes.cause import Cause
 
 _COPY_AGAIN = "copy or download the artifact again from where it was released, and compare sizes and checksums"
-_SAVE_AGAIN = (
-    "save the model again from the training environment, to a new name, and move it into place when it is whole"
-)
+_SAVE_AGAIN = "save the model again in the training environment, to a new name, and move it into place once it is whole"
 
 
 def _cause(code: str, title: str, *remedies: str, signatures: tuple[str, ...] = (), source: str = "") -> Cause:
@@ -191,6 +189,13 @@ VARIABLES_MISSING = _cause(
         r"Could not find (?:variable|checkpoint)",
     ),
     source="francismontalbo/fused-densenet-tiny#2",
+)
+VARIABLES_DAMAGED = _cause(
+    "savedmodel-variables-damaged",
+    "The values of the variables are damaged or cut off",
+    "copy the whole directory again, and compare sizes and checksums",
+    signatures=(r"Data loss: ", r"DATA_LOSS", r"Read less bytes than requested", r"not an sstable"),
+    source="tensorflow/core/util/tensor_bundle/tensor_bundle.cc",
 )
 ASSETS_MISSING = _cause(
     "savedmodel-assets-missing",
