@@ -1,1 +1,10 @@
+"""A pytest plugin that gates releases of Keras model artifacts.
 
+``pytest --keras-models=artifacts/`` checks artifacts; :func:`record` stores what the live model predicts beside the
+artifact that it was just saved to.
+"""
+
+from pytest_kerasload.recording import record
+
+__all__ = ["record"]
+__version__ = "0.1.0"

@@ -50,6 +50,8 @@ class Finding:
     remedies: tuple[Remedy, ...] = ()
     detail: str = ""
     fails: bool = True
+    traceback: str = ""
+    """The whole of what was raised, for those who ask for it (``-vv``)."""
 
 
 @dataclass(frozen=True)

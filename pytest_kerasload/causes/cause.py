@@ -31,8 +31,9 @@ class Cause:
         remedies: tuple[Remedy, ...] | None = None,
         detail: str = "",
         fails: bool = True,
+        traceback: str = "",
     ) -> Finding:
         """A finding of this cause; without ``remedies``, those of the catalogue, not tried."""
         if remedies is None:
             remedies = tuple(Remedy(action) for action in self.remedies)
-        return Finding(self.code, self.family, message, where, remedies, detail, fails)
+        return Finding(self.code, self.family, message, where, remedies, detail, fails, traceback)

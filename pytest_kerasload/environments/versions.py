@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from packaging.version import Version
+
+from pytest_kerasload.environments.spec import EnvironmentSpec
 
 
 @dataclass(frozen=True)
@@ -45,3 +51,69 @@ class Versions:
             "keras": self.keras,
             "flavour": self.flavour,
         }
+
+
+# Run by the environment's own interpreter. Package metadata tells in milliseconds what importing TensorFlow would.
+_PROBE = """
+import importlib.metadata as m, json, sys
+names = {}
+for d in m.distributions():
+    n = (d.metadata["Name"] or "").lower().replace("_", "-")
+    if n.startswith(("tensorflow", "tf-nightly", "keras", "tf-keras", "intel-tensorflow")):
+        names.setdefault(n, d.version)
+print(json.dumps({"python": "%d.%d.%d" % sys.version_info[:3], "packages": names}))
+"""
+
+_TENSORFLOW = (
+    "tensorflow",
+    "tensorflow-cpu",
+    "tensorflow-gpu",
+    "tensorflow-macos",
+    "tensorflow-intel",
+    "tensorflow-rocm",
+    "tensorflow-aarch64",
+    "intel-tensorflow",
+    "tf-nightly",
+    "tf-nightly-cpu",
+)
+
+
+def of_packages(python: str, packages: Mapping[str, str], legacy: bool) -> Versions:
+    """The versions of an environment that holds these packages (distribution name → version)."""
+    tensorflow = next((packages[name] for name in _TENSORFLOW if name in packages), None)
+    if tensorflow is None:
+        return Versions(python, None, None, "keras3", "TensorFlow is not installed there")
+    minor = Version(tensorflow).release[:2]
+    if minor < (2, 6):  # Keras was a part of TensorFlow; tf.keras called itself 2.4.0 in both 2.4 and 2.5
+        return Versions(python, tensorflow, "2.4.0" if minor >= (2, 4) else _bundled(minor), "keras2")
+    if minor < (2, 16):
+        keras = packages.get("keras") or packages.get("keras-nightly") or tensorflow
+        if Version(keras).major >= 3:  # installed by hand; tf.keras stays what TensorFlow was built with
+            keras = tensorflow
+        return Versions(python, tensorflow, keras, "keras2")
+    if legacy:
+        found = packages.get("tf-keras") or packages.get("tf-keras-nightly")
+        problem = "" if found else "TF_USE_LEGACY_KERAS is set there, but tf_keras is not installed"
+        return Versions(python, tensorflow, found, "tf_keras", problem)
+    found = packages.get("keras") or packages.get("keras-nightly")
+    return Versions(python, tensorflow, found, "keras3", "" if found else "Keras is not installed there")
+
+
+def _bundled(minor: tuple[int, ...]) -> str:
+    """The version that tf.keras of TensorFlow 1.15 to 2.3 gives as its own."""
+    return {(1, 15): "2.2.4-tf", (2, 0): "2.2.4-tf", (2, 1): "2.2.4-tf", (2, 2): "2.3.0-tf"}.get(minor, "2.4.0")
+
+
+def probe(spec: EnvironmentSpec) -> Versions:
+    """The versions of an environment, asked of its interpreter without importing TensorFlow."""
+    environment = {**os.environ, **spec.variables}
+    legacy = environment.get("TF_USE_LEGACY_KERAS", "").lower() in ("1", "true")
+    try:
+        done = subprocess.run(
+            [spec.python, "-c", _PROBE], capture_output=True, text=True, timeout=60, env=environment, check=True
+        )
+        told = json.loads(done.stdout)
+    except (OSError, subprocess.SubprocessError, ValueError) as error:
+        said = (getattr(error, "stderr", None) or str(error)).strip().splitlines()
+        return Versions("", None, None, "keras3", f"its interpreter does not run: {said[-1] if said else error!r}")
+    return of_packages(told["python"], told["packages"], legacy)

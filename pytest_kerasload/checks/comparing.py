@@ -1,0 +1,161 @@
+"""What ``load``, ``roundtrip`` and ``predictions`` share: inputs that a model answers, and outputs side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pytest_kerasload import comparison, expected, inputs
+from pytest_kerasload.checks.verdict import Context
+from pytest_kerasload.environments.process import RequestFailed
+from pytest_kerasload.environments.session import InputSpec, Loaded, Output
+from pytest_kerasload.findings import Measured
+from pytest_kerasload.precision import tolerance
+
+Array = NDArray[Any]
+
+
+def stored(context: Context) -> expected.Expected | None:
+    """The artifact's expected outputs, or None when there are none that can be read."""
+    try:
+        return expected.read(context.expected_path)
+    except (OSError, expected.ExpectedUnreadable):
+        return None
+
+
+def stored_inputs(loaded: Loaded, known: expected.Expected) -> list[Array | None]:
+    """The stored inputs in the order of the model's; None for those of endpoints that were not stored.
+
+    NamesDiffer when they do not fit the model's names.
+    """
+    names = list(known.inputs)
+    if not loaded.inputs:  # a model that does not say what its inputs are takes them as they were stored
+        return [known.inputs[name] for name in names]
+    wanted: list[Sequence[str]] = [_aliases(spec) for spec in loaded.inputs]
+    default = [index for index, spec in enumerate(loaded.inputs) if spec.endpoint == loaded.inputs[0].endpoint]
+    if len(names) == 1 and len(default) == 1 and len(wanted) > 1:
+        # One input stored, and the endpoint that answers by default takes one: that is it.
+        found: list[int | None] = [0 if index in default else None for index in range(len(wanted))]
+    else:
+        found = expected.assign(names, wanted, "inputs")
+    missing = [wanted[index][0] for index in default if found[index] is None]
+    if missing:
+        raise expected.NamesDiffer(
+            f"the model's inputs {', '.join(map(repr, missing))} are not among the stored ones: "
+            f"{', '.join(map(repr, names)) or 'none'}"
+        )
+    return [None if place is None else known.inputs[names[place]] for place in found]
+
+
+def _aliases(spec: InputSpec) -> tuple[str, ...]:
+    return (spec.name, *(alias for alias in spec.aliases if alias != spec.name))
+
+
+def plan(context: Context, loaded: Loaded) -> inputs.Plan:
+    """Inputs that the loaded model answers, each endpoint of a SavedModel on its own.
+
+    InputsNotFound when the model (of a SavedModel: its default endpoint) answers none.
+    """
+    overrides = context.settings.overrides(context.artifact.path).inputs
+    known = stored(context)
+    specs = list(loaded.inputs)
+    if known is not None:
+        specs = _from_stored(loaded, known)
+    found: inputs.Plan | None = None
+    endpoints = list(dict.fromkeys(spec.endpoint for spec in specs)) or [""]
+    for endpoint in endpoints:
+        mine = [spec for spec in specs if spec.endpoint == endpoint]
+
+        def attempt(given: Sequence[Array], endpoint: str = endpoint) -> list[Array]:
+            queue = iter(given)
+            every = [next(queue) if spec.endpoint == endpoint else None for spec in specs]
+            try:
+                return [output.array for output in context.session.predict(loaded, every)]
+            except RequestFailed as error:
+                raise inputs.Refused(error.text) from error
+
+        try:
+            one = inputs.find(inputs.plan_for(mine, overrides), attempt)
+        except inputs.InputsNotFound:
+            if found is None:
+                raise
+            continue  # another endpoint than the default one; it is left out of comparisons
+        found = one if found is None else found.joined(one)
+    assert found is not None
+    return found
+
+
+def _from_stored(loaded: Loaded, known: expected.Expected) -> list[InputSpec]:
+    """The model's input specs with what the stored inputs tell: sizes of free dimensions, ranges of whole numbers."""
+    try:
+        given = stored_inputs(loaded, known)
+    except expected.NamesDiffer:
+        return list(loaded.inputs)
+    specs = []
+    for index, array in enumerate(given):
+        spec = loaded.inputs[index] if index < len(loaded.inputs) else None
+        if array is None:
+            assert spec is not None
+            specs.append(spec)
+            continue
+        whole = array.dtype.kind in "iu" or (array.dtype.kind == "f" and bool(np.all(array == np.floor(array))))
+        bound = int(array.max()) + 1 if whole and array.size and array.min() >= 0 else None
+        if spec is None:
+            dtype = "string" if array.dtype.kind in "SU" else array.dtype.name
+            spec = InputSpec(str(index), None, dtype, (str(index),))
+        batch = spec.shape[0] if spec.shape else None
+        specs.append(
+            InputSpec(
+                name=spec.name,
+                shape=(batch, *array.shape[1:]) if array.ndim else (),
+                dtype=spec.dtype,
+                aliases=spec.aliases,
+                ragged=spec.ragged,
+                bound=spec.bound or (bound if whole and (array.dtype.kind in "iu" or (bound or 0) > 2) else None),
+                vocabulary=spec.vocabulary
+                or (tuple(w.decode("utf-8", "replace") for w in array.ravel()[:50]) if array.dtype.kind == "S" else ()),
+                endpoint=spec.endpoint,
+            )
+        )
+    return specs
+
+
+def fit(plan: inputs.Plan, loaded: Loaded, given: Sequence[Array]) -> list[Array | None]:
+    """Inputs made for a plan, in the order of another loaded model's inputs (by name, else by position)."""
+    if not loaded.inputs:
+        return list(given)
+    try:
+        places = expected.assign(
+            [spec.name for spec in plan.specs], [_aliases(spec) for spec in loaded.inputs], "inputs"
+        )
+    except expected.NamesDiffer:
+        places = [index if index < len(given) else None for index in range(len(loaded.inputs))]
+    return [None if place is None else given[place] for place in places]
+
+
+def side_by_side(
+    context: Context, wanted: Sequence[Output], obtained: Sequence[Output], *, same_dtype: bool = True
+) -> list[comparison.ArrayComparison]:
+    """Two models' outputs compared by position."""
+    if len(wanted) != len(obtained):
+        what = f"{len(wanted)} outputs became {len(obtained)}"
+        return [comparison.ArrayComparison("outputs", "shape", what)]
+    dtypes = tuple(output.array.dtype.name for output in wanted)
+    found = []
+    for one, other in zip(wanted, obtained, strict=True):
+        allowed = tolerance(context.artifact, one.names[0], dtypes, context.settings)
+        found.append(comparison.compare(one.names[0], one.array, other.array, allowed, same_dtype=same_dtype))
+    return found
+
+
+def measured(found: Sequence[comparison.ArrayComparison], examples: int, earlier: Measured | None = None) -> Measured:
+    """The largest errors of comparisons, over those of an earlier measurement."""
+    absolute = [c.max_abs for c in found if c.max_abs is not None]
+    relative = [c.max_rel for c in found if c.max_rel is not None]
+    if earlier is not None:
+        absolute += [] if earlier.max_abs_error is None else [earlier.max_abs_error]
+        relative += [] if earlier.max_rel_error is None else [earlier.max_rel_error]
+    return Measured(max(absolute, default=None), max(relative, default=None), examples)

@@ -1,0 +1,99 @@
+"""``custom-objects``: does every object of the artifact's own resolve there, and accept its saved configuration?"""
+
+from __future__ import annotations
+
+from pytest_kerasload.artifacts.record import ConfigObject
+from pytest_kerasload.causes import cause
+from pytest_kerasload.checks.verdict import Context, Verdict
+from pytest_kerasload.environments.process import RequestFailed, WorkerEnded
+from pytest_kerasload.findings import Finding, Remedy
+
+_PLACES_SHOWN = 5
+
+
+def check(context: Context) -> Verdict:
+    """Every custom object that is not found or refuses its configuration, each with all the places of its use."""
+    session, artifact = context.session, context.artifact
+    if context.import_error is not None:
+        return Verdict((_not_importable(context.import_error),))
+    if session.way == "keras" and artifact.format == "savedmodel" and session.versions.keras3:
+        return Verdict(skipped=f"{context.label} brings no Keras model back from a SavedModel")
+    uses = [use for objects in artifact.custom_objects.values() for use in objects]
+    if not uses:
+        return Verdict()
+    findings = []
+    answers = session.resolve(uses)
+    by_name: dict[str, list[tuple[ConfigObject, dict[str, object]]]] = {}
+    for use, answer in zip(uses, answers, strict=True):
+        by_name.setdefault(use.name, []).append((use, dict(answer)))
+    for name, found in by_name.items():
+        missing = [use for use, answer in found if not answer["found"]]
+        if missing:
+            findings.append(_missing(context, name, missing))
+        refused = [(use, answer) for use, answer in found if answer["complaint"]]
+        if refused:
+            findings.append(_refused(name, refused))
+    if findings and _loads(context):
+        # The loader knows better: a SavedModel carries the functions of layers whose class is not there, and an
+        # object that is never called for does no harm.
+        findings = [_as_note(finding) for finding in findings]
+    return Verdict(tuple(findings))
+
+
+def _loads(context: Context) -> bool:
+    try:
+        context.loaded()
+    except (RequestFailed, WorkerEnded):
+        return False
+    return True
+
+
+def _as_note(finding: Finding) -> Finding:
+    return Finding(
+        finding.cause, finding.family, finding.message + "; it loads all the same", finding.where, fails=False
+    )
+
+
+def places(uses: list[ConfigObject]) -> str:
+    """Where objects are used: the first few places, and how many more."""
+    found = list(dict.fromkeys(use.place for use in uses))
+    more = len(found) - _PLACES_SHOWN
+    return ", ".join(found[:_PLACES_SHOWN]) + (f" and {more} more" if more > 0 else "")
+
+
+def _missing(context: Context, name: str, uses: list[ConfigObject]) -> Finding:
+    kind = uses[0].kind if uses[0].kind != "unknown" else "object"
+    training = all(use.section == "training" for use in uses)
+    bare = name.split(">")[-1]
+    remedies = [Remedy(f"--keras-custom-objects=package.module:{bare} (where {bare} is defined)")]
+    if ">" in name:
+        package = name.split(">")[0]
+        remedies.append(
+            Remedy(f"register it under the same name: register_keras_serializable(package={package!r}), and import it")
+        )
+    if training:
+        remedies.append(Remedy("--keras-inference-only, if the model is only used for inference"))
+    return cause("custom-object-unresolved").finding(
+        f"the {kind} {name} of this artifact is not known to {context.label}",
+        where=places(uses),
+        remedies=tuple(remedies),
+        fails=not (training and context.settings.inference_only),
+    )
+
+
+def _refused(name: str, refused: list[tuple[ConfigObject, dict[str, object]]]) -> Finding:
+    complaint = refused[0][1]["complaint"]
+    assert isinstance(complaint, dict)
+    text = str(complaint["text"]).strip().splitlines()
+    what = f"{complaint['type']}: {text[0] if text else ''}"
+    return cause("custom-object-rejects-config").finding(
+        f"{name} is found ({refused[0][1]['what']}) but cannot be made from its saved configuration: {what}",
+        where=places([use for use, _ in refused]),
+    )
+
+
+def _not_importable(error: RequestFailed) -> Finding:
+    return cause("custom-objects-not-importable").finding(
+        f"the custom objects given cannot be imported there: {error.type}: {error.text}",
+        traceback=error.traceback,
+    )

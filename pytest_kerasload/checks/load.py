@@ -1,0 +1,147 @@
+"""``load``: does ``load_model(path)``, as a user would write it, work there?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from pytest_kerasload import expected, inputs
+from pytest_kerasload.causes import cause, explain
+from pytest_kerasload.checks import comparing
+from pytest_kerasload.checks.predictions import against_expected, no_inputs
+from pytest_kerasload.checks.verdict import Context, Verdict
+from pytest_kerasload.environments.process import RequestFailed
+from pytest_kerasload.environments.session import Loaded
+from pytest_kerasload.findings import Finding, Remedy
+
+
+def check(context: Context) -> Verdict:
+    """Why the artifact does not load, with what would work instead; notes where it loads only as the user allowed."""
+    session = context.session
+    if context.import_error is not None:
+        # load_model itself is not to blame; without the user's objects its answer would mislead.
+        return Verdict(skipped="the custom objects given cannot be imported (custom-objects)")
+    try:
+        loaded = session.load()
+    except RequestFailed as error:
+        return _as_allowed(context, error)
+    if loaded.kind == "signatures":
+        return _answers(context, loaded)
+    return Verdict(tuple(_remarks(loaded)))
+
+
+def _as_allowed(context: Context, error: RequestFailed) -> Verdict:
+    """After the plain call failed: whether it loads in a way that the user allowed, else the failure."""
+    for way in context.ways()[1:]:
+        try:
+            loaded = way()
+        except RequestFailed:
+            continue
+        found = explain(error.text, context.session.versions, context.artifact)
+        note = found.finding(
+            f"load_model(path) does not work on {context.label} ({_first_line(error)}); it loads in the way that was allowed",
+            remedies=(),
+            fails=False,
+        )
+        return Verdict((note, *_remarks(loaded)))
+    return Verdict((_failure(context, error),))
+
+
+def _answers(context: Context, loaded: Loaded) -> Verdict:
+    """An export has to answer through its signatures, not only to load."""
+    name = context.artifact.path.name
+    if not loaded.endpoints:
+        message = f"{name} loads, but has no signatures and no functions: nothing in it can be called"
+        return Verdict((cause("savedmodel-no-signatures").finding(message),))
+    known = comparing.stored(context)
+    if known is not None:
+        try:
+            context.session.predict(loaded, comparing.stored_inputs(loaded, known))
+            return Verdict()
+        except (RequestFailed, expected.NamesDiffer):
+            pass  # the inputs below tell whether it answers at all; predictions tells what is wrong with these
+    try:
+        comparing.plan(context, loaded)
+    except inputs.InputsNotFound as error:
+        return Verdict((no_inputs(context, error),))
+    return Verdict()
+
+
+def _failure(context: Context, error: RequestFailed) -> Finding:
+    found = explain(error.text, context.session.versions, context.artifact)
+    tried = _tried(context)
+    known = {remedy.action for remedy in tried}
+    untried = [Remedy(action) for action in found.remedies if action not in known]
+    order = {True: 0, None: 1, False: 2}
+    remedies = sorted([*tried, *untried], key=lambda remedy: order[remedy.verified])
+    saved = context.artifact.saved_with
+    with_ = f" (saved with Keras {saved.keras})" if saved.keras else ""
+    return found.finding(
+        f"{context.artifact.path.name} does not load on {context.label}: {found.title}{with_}",
+        where=_where(context, error),
+        remedies=tuple(remedies),
+        detail=f"{error.type}: {said(error)}",
+        traceback=error.traceback,
+    )
+
+
+def said(error: RequestFailed) -> str:
+    """The loader's own words, shortened to what matters: in Keras 3, what follows the last wrapper."""
+    text = error.text.rpartition("Exception encountered:")[2].strip() or error.text
+    return text if len(text) <= 600 else text[:600] + " ..."
+
+
+def _first_line(error: RequestFailed) -> str:
+    lines = said(error).strip().splitlines()
+    return f"{error.type}: {lines[0][:200] if lines else ''}"
+
+
+def _where(context: Context, error: RequestFailed) -> str:
+    """Places of the artifact that the loader's words name."""
+    text = said(error)
+    named = [item.place for item in context.artifact.objects if item.custom and f"{item.name!r}" in text.replace('"', "'")]
+    return ", ".join(list(dict.fromkeys(named))[:5])
+
+
+def _tried(context: Context) -> list[Remedy]:
+    """Other ways to load, each tried, with whether its outputs match the expected ones."""
+    session = context.session
+    ways: list[tuple[str, Callable[[], Loaded]]] = []
+    if session.way == "keras":
+        ways.append(("load_model(path, compile=False)", lambda: session.load(compile=False)))
+    if context.artifact.format == "savedmodel":
+        instead = "keras.layers.TFSMLayer(path, call_endpoint=...)" if session.versions.keras3 else "its signatures"
+        ways.append(
+            (f"tf.saved_model.load(path).signatures, or {instead}", lambda: session.load(way="signatures"))
+        )
+    found = []
+    for action, way in ways:
+        try:
+            loaded = way()
+        except RequestFailed as error:
+            found.append(Remedy(action, verified=False, detail=_first_line(error)))
+            continue
+        found.append(_verified(context, action, loaded))
+    return found
+
+
+def _verified(context: Context, action: str, loaded: Loaded) -> Remedy:
+    """A remedy that loads: verified when its outputs match the expected ones, not tried out when there are none."""
+    if comparing.stored(context) is None:
+        return Remedy(action, verified=None, detail="loads; there are no expected outputs to compare with")
+    verdict = against_expected(context, loaded)
+    if verdict.findings:
+        return Remedy(action, verified=False, detail=f"loads, but {verdict.findings[0].message}")
+    largest = verdict.measured.max_abs_error
+    return Remedy(action, verified=True, detail="outputs match" + (f", max |d| {largest:.1e}" if largest is not None else ""))
+
+
+# Warnings that say that something of the training state was not restored. The model predicts all the same.
+_NOT_RESTORED = ("Skipping variable loading for optimizer", "Error in loading the saved optimizer state")
+
+
+def _remarks(loaded: Loaded) -> list[Finding]:
+    return [
+        cause("optimizer-not-restored").finding(remark.splitlines()[0][:300], fails=False)
+        for remark in loaded.remarks
+        if any(words in remark for words in _NOT_RESTORED)
+    ]

@@ -1,0 +1,75 @@
+"""What a check that needs TensorFlow works with, and what it comes back with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pytest_kerasload import expected as expected_files
+from pytest_kerasload.artifacts.record import Artifact
+from pytest_kerasload.environments.process import RequestFailed
+from pytest_kerasload.environments.session import Loaded, Session
+from pytest_kerasload.findings import Finding, Measured
+from pytest_kerasload.settings import Settings
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The findings of a check, what it measured, and, when it could not be made, why it was skipped."""
+
+    findings: tuple[Finding, ...] = ()
+    measured: Measured = field(default_factory=Measured)
+    skipped: str = ""
+
+
+@dataclass(frozen=True)
+class Context:
+    """One artifact in one environment, and what the user asked for."""
+
+    session: Session
+    settings: Settings
+    import_error: RequestFailed | None = None
+    """Why the user's custom objects could not be imported there."""
+
+    @property
+    def artifact(self) -> Artifact:
+        return self.session.artifact
+
+    @property
+    def label(self) -> str:
+        """The environment's Keras, for messages."""
+        return self.session.versions.label
+
+    @property
+    def expected_path(self) -> Path:
+        """Where the artifact's expected outputs are, or would be."""
+        settings, path = self.settings, self.artifact.path
+        return expected_files.path_for(path, settings.root_of(path), settings.expected_dir)
+
+    def loaded(self) -> Loaded:
+        """The artifact, loaded in the way in which the ``load`` check accepts it; RequestFailed when it does not."""
+        for way in self.ways():
+            try:
+                return way()
+            except RequestFailed as error:
+                last = error
+        raise last
+
+    def ways(self) -> list[Callable[[], Loaded]]:
+        """Ways of loading that the user accepts, plainest first."""
+        load = self.session.load
+        ways: list[Callable[[], Loaded]] = [load]
+        if self.session.way == "keras":
+            if self.session.trusted and self.session.versions.keras3 or self._native_trusted():
+                ways.append(lambda: load(unsafe=True))
+            if self.settings.inference_only:
+                ways.append(lambda: load(compile=False))
+                if self.session.trusted:
+                    ways.append(lambda: load(compile=False, unsafe=True))
+        return ways
+
+    def _native_trusted(self) -> bool:
+        """Keras 2.13 and later take ``safe_mode`` too, for ``.keras`` files."""
+        versions = self.session.versions
+        return self.session.trusted and self.artifact.format == "keras" and versions.keras_version.release >= (2, 13)

@@ -1,0 +1,233 @@
+"""Arrays against arrays: what differs, where, by how much, and whether that is noise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """``|obtained - expected| <= rtol * |expected| + atol``, with ``atol`` a share of the output's largest value.
+
+    ``absolute`` is an absolute tolerance that the user gave; it replaces the share. ``max_mismatch`` is the share
+    of elements that may differ (0 unless the user allows some).
+    """
+
+    rtol: float
+    share: float
+    absolute: float | None = None
+    max_mismatch: float = 0.0
+
+
+# What two correct releases were seen to differ by, times a margin. The share of the largest output covers elements
+# that are small because large terms cancel. Half precision keeps 11 bits (bfloat16: 8), so its noise is 1e-3 (1e-2)
+# however the outputs are stored.
+BY_PRECISION = {
+    "float64": Tolerance(rtol=1e-6, share=1e-7),
+    "float32": Tolerance(rtol=1e-4, share=2e-5),
+    "float16": Tolerance(rtol=1e-2, share=5e-3),
+    "bfloat16": Tolerance(rtol=5e-2, share=3e-2),
+}
+
+# Below this, differences of outputs that are all zero are not looked at.
+_FLOOR = 1e-7
+
+
+@dataclass(frozen=True)
+class Place:
+    """One element that differs."""
+
+    index: tuple[int, ...]
+    expected: str
+    obtained: str
+    difference: float | None
+
+
+@dataclass(frozen=True)
+class ArrayComparison:
+    """One output against another. ``problem`` is empty when they agree.
+
+    ``kind`` says what differs first: ``dtype``, ``shape``, ``finite`` (NaN or infinity at other places), ``values``.
+    """
+
+    name: str
+    kind: str = ""
+    problem: str = ""
+    differing: int = 0
+    total: int = 0
+    rows: tuple[int, int] = (0, 0)
+    """Rows of the batch that differ, and rows in all."""
+    max_abs: float | None = None
+    max_rel: float | None = None
+    worst: tuple[Place, ...] = ()
+    classes: str = ""
+    """In words, when the largest element of rows is another one."""
+
+    @property
+    def agrees(self) -> bool:
+        return not self.problem
+
+
+def compare(
+    name: str, expected: Array, obtained: Array, tolerance: Tolerance, *, same_dtype: bool = False
+) -> ArrayComparison:
+    """How ``obtained`` differs from ``expected``: dtype and shape first, then non-finite places, then values.
+
+    Numbers of another width count as the same dtype unless ``same_dtype`` (a file written by hand may well hold
+    float64); numbers against text, or floating against whole numbers, never do.
+    """
+    problem = _dtype_problem(expected, obtained, same_dtype)
+    if problem:
+        return ArrayComparison(name, "dtype", problem)
+    if expected.shape != obtained.shape:
+        what = f"expected shape {list(expected.shape)}, obtained {list(obtained.shape)}"
+        return ArrayComparison(name, "shape", what)
+    if expected.size == 0:
+        return ArrayComparison(name, "shape", f"there is nothing to compare: its shape is {list(expected.shape)}")
+    if expected.dtype.kind in "SUb" or (expected.dtype.kind in "iu" and obtained.dtype.kind in "iu"):
+        return _exact(name, expected, obtained)
+    return _numeric(name, expected, obtained, tolerance)
+
+
+_KINDS = {"f": "floating", "c": "complex", "i": "whole", "u": "whole", "b": "bool", "S": "text", "U": "text"}
+
+
+def _dtype_problem(expected: Array, obtained: Array, same: bool) -> str:
+    kinds = _KINDS.get(expected.dtype.kind), _KINDS.get(obtained.dtype.kind)
+    if kinds[0] != kinds[1] or (same and kinds[0] != "text" and expected.dtype != obtained.dtype):
+        return f"expected dtype {_dtype(expected)}, obtained {_dtype(obtained)}"
+    return ""
+
+
+def _dtype(array: Array) -> str:
+    return "string" if array.dtype.kind in "SU" else array.dtype.name
+
+
+def _rows(mask: Array) -> tuple[int, int]:
+    if mask.ndim == 0:
+        return int(mask), 1
+    return int(mask.reshape(mask.shape[0], -1).any(axis=1).sum()), mask.shape[0]
+
+
+def _places(mask: Array, order: Array, expected: Array, obtained: Array, difference: Array | None) -> tuple[Place, ...]:
+    flat = np.flatnonzero(mask)
+    flat = flat[np.argsort(-order.ravel()[flat], kind="stable")][:10]
+    found = []
+    for position in flat:
+        index = tuple(int(i) for i in np.unravel_index(position, mask.shape)) if mask.ndim else ()
+        delta = None if difference is None else float(difference.ravel()[position])
+        found.append(Place(index, _text(expected.ravel()[position]), _text(obtained.ravel()[position]), delta))
+    return tuple(found)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bytes):
+        return repr(value.decode("utf-8", "replace"))[:40]
+    if isinstance(value, float | np.floating):
+        return f"{value:.7g}"
+    return str(value)[:40]
+
+
+def _exact(name: str, expected: Array, obtained: Array) -> ArrayComparison:
+    if expected.dtype.kind in "SU":
+        expected, obtained = (np.char.encode(a) if a.dtype.kind == "U" else a for a in (expected, obtained))
+    mask = np.asarray(expected != obtained)
+    count = int(mask.sum())
+    if not count:
+        return ArrayComparison(name, total=expected.size, max_abs=None if expected.dtype.kind in "SU" else 0.0)
+    difference = None
+    largest = None
+    if expected.dtype.kind not in "SU":
+        difference = np.abs(expected.astype(np.float64) - obtained.astype(np.float64))
+        largest = float(difference.max())
+    return ArrayComparison(
+        name,
+        "values",
+        f"{count:,} of {expected.size:,} elements differ",
+        differing=count,
+        total=expected.size,
+        rows=_rows(mask),
+        max_abs=largest,
+        worst=_places(mask, mask if difference is None else difference, expected, obtained, difference),
+    )
+
+
+def _numeric(name: str, expected: Array, obtained: Array, tolerance: Tolerance) -> ArrayComparison:
+    wide = np.complex128 if "c" in (expected.dtype.kind, obtained.dtype.kind) else np.float64
+    one, other = expected.astype(wide), obtained.astype(wide)
+    odd = _odd(one) != _odd(other)
+    if odd.any():
+        count = int(odd.sum())
+        return ArrayComparison(
+            name,
+            "finite",
+            f"NaN or infinity at other places: {count:,} of {one.size:,} elements",
+            differing=count,
+            total=one.size,
+            rows=_rows(odd),
+            worst=_places(odd, odd, expected, obtained, None),
+        )
+    finite = np.isfinite(one)
+    magnitude = np.where(finite, np.abs(one), 0.0)
+    with np.errstate(all="ignore"):
+        difference = np.where(finite, np.abs(one - other), 0.0)
+        relative = np.where(magnitude > 0, difference / np.where(magnitude > 0, magnitude, 1.0), 0.0)
+    scale = float(magnitude.max())
+    absolute = tolerance.absolute if tolerance.absolute is not None else max(tolerance.share * scale, _FLOOR * min(1, scale or 1))
+    mask = difference > absolute + tolerance.rtol * magnitude
+    count = int(mask.sum())
+    largest, largest_relative = float(difference.max()), float(relative.max())
+    if count <= tolerance.max_mismatch * one.size:
+        return ArrayComparison(name, "", "", count, one.size, _rows(mask), largest, largest_relative)
+    rows = _rows(mask)
+    return ArrayComparison(
+        name,
+        "values",
+        f"{count:,} of {one.size:,} elements differ, by up to {largest:.3g}",
+        differing=count,
+        total=one.size,
+        rows=rows,
+        max_abs=largest,
+        max_rel=largest_relative,
+        worst=_places(mask, difference, expected, obtained, difference),
+        classes=_classes(one, other),
+    )
+
+
+def _odd(array: Array) -> Array:
+    """NaN, +inf and -inf told apart by place; 0 where finite."""
+    real = array.real if array.dtype.kind == "c" else array
+    found = np.where(np.isnan(array), 1, 0)
+    infinite = np.isinf(array)
+    return np.where(infinite, np.where(real > 0, 2, 3), found)
+
+
+def _classes(expected: Array, obtained: Array) -> str:
+    """``argmax differs in 3 of 8 rows``, for outputs that look like scores of classes."""
+    if expected.ndim != 2 or expected.shape[1] < 2 or expected.dtype.kind == "c":
+        return ""
+    if not (np.isfinite(expected).all() and np.isfinite(obtained).all()):
+        return ""
+    changed = int((expected.argmax(axis=1) != obtained.argmax(axis=1)).sum())
+    return f"argmax differs in {changed} of {expected.shape[0]} rows" if changed else "argmax is the same in every row"
+
+
+def table(comparison: ArrayComparison) -> str:
+    """The worst places as text: index, expected, obtained, difference."""
+    if not comparison.worst:
+        return ""
+    lines = [f"{'index':<16}{'expected':>16}{'obtained':>16}{'difference':>14}"]
+    for place in comparison.worst:
+        index = "[" + ", ".join(map(str, place.index)) + "]"
+        delta = "" if place.difference is None else f"{place.difference:.3g}"
+        lines.append(f"{index:<16}{place.expected:>16}{place.obtained:>16}{delta:>14}")
+    more = comparison.differing - len(comparison.worst)
+    if more > 0:
+        lines.append(f"... and {more:,} more")
+    return "\n".join(lines)

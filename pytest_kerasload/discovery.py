@@ -1,0 +1,83 @@
+"""Where artifacts are: which files of a tree are collected, and which directories are looked into.
+
+Imports neither h5py nor NumPy: it runs at collection, over every file under the given paths.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from pytest_kerasload.artifacts.record import Format
+from pytest_kerasload.artifacts.sniffing import content_of, is_artifact, savedmodel_marker
+
+# Never artifacts, wherever they stand. Unlike pytest's own list this one has no `build` and no `dist`: models are
+# put there, and one that is passed over in silence was not gated.
+_SKIPPED = frozenset({"__pycache__", "node_modules", ".git", ".hg", ".svn", ".tox", ".venv", ".nox"})
+
+
+def descends(directory: Path, root: Path) -> bool:
+    """Whether the directory is looked into for artifacts: not a SavedModel's inside, not junk, no link in a loop."""
+    if directory.name in _SKIPPED or (directory / "pyvenv.cfg").exists():
+        return False
+    if directory != root and savedmodel_marker(directory.parent) is not None:
+        return False
+    return not _loops(directory, root)
+
+
+def _loops(directory: Path, root: Path) -> bool:
+    """Whether a link leads back to a directory above it."""
+    if not directory.is_symlink():
+        return False
+    real = os.path.realpath(directory)
+    above = directory.parent
+    while True:
+        if os.path.realpath(above) == real:
+            return True
+        if above == root or above == above.parent:
+            return False
+        above = above.parent
+
+
+def is_collected(path: Path, roots: tuple[Path, ...]) -> bool:
+    """Whether a file is the one on which an artifact's items hang."""
+    if path in roots:
+        return True
+    marker = savedmodel_marker(path.parent)
+    if marker is not None:
+        return path == marker
+    return is_artifact(path)
+
+
+def artifact_of(path: Path) -> Path:
+    """The artifact that a collected file stands for: itself, or the SavedModel directory that it makes one."""
+    return path.parent if savedmodel_marker(path.parent) == path else path
+
+
+def format_of(artifact: Path) -> Format:
+    """The format by what the artifact holds, else by its name; good enough to name its round trip."""
+    if artifact.is_dir():
+        return "savedmodel"
+    content = content_of(artifact)
+    if content == "zip" or (content != "hdf5" and artifact.suffix == ".keras"):
+        return "keras"
+    return "h5"
+
+
+def walk(root: Path) -> Iterator[Path]:
+    """The files under a path on which artifacts hang, in order."""
+    if root.is_file():
+        yield root
+        return
+    for folder, names, files in os.walk(root, followlinks=True):
+        here = Path(folder)
+        marker = savedmodel_marker(here)
+        if marker is not None:
+            names.clear()
+            yield marker
+            continue
+        names[:] = sorted(name for name in names if descends(here / name, root))
+        for name in sorted(files):
+            if is_artifact(here / name):
+                yield here / name

@@ -1,0 +1,230 @@
+"""One artifact in one environment's process: what checks ask of it, with typed answers."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pytest_kerasload.artifacts.record import Artifact, ConfigObject, Format
+from pytest_kerasload.environments.process import Limits, Process
+from pytest_kerasload.environments.versions import Versions
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class InputSpec:
+    """One input of a loaded model: ``shape`` has None where free and is None when unknown.
+
+    ``aliases`` are the names by which expected outputs may call it; ``bound`` and ``vocabulary`` as in
+    :class:`~pytest_kerasload.artifacts.record.TensorSpec`.
+    """
+
+    name: str
+    shape: tuple[int | None, ...] | None
+    dtype: str
+    aliases: tuple[str, ...] = ()
+    ragged: bool = False
+    bound: int | None = None
+    vocabulary: tuple[str, ...] = ()
+    endpoint: str = ""
+    """The SavedModel endpoint that takes it; empty for a Keras model."""
+
+
+@dataclass(frozen=True)
+class Output:
+    """One output of a model: its names, best first, and its values."""
+
+    names: tuple[str, ...]
+    array: Array
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A model that was loaded and is held in the process under ``key``."""
+
+    key: str
+    kind: str
+    inputs: tuple[InputSpec, ...]
+    endpoints: tuple[str, ...]
+    remarks: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How the weights (or optimizer variables) of two models differ."""
+
+    counts: tuple[int, int]
+    names: tuple[tuple[str, ...], tuple[str, ...]]
+    places: tuple[tuple[str, int, str, str, float | None], ...]
+    """Name, number of elements that differ, what it was and is (where shape or dtype differ), largest difference."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two models of one process side by side."""
+
+    weights: Difference
+    optimizer: Difference
+    config: tuple[Any, Any] | None = None
+    compiled: tuple[Mapping[str, Any], Mapping[str, Any]] | None = None
+
+
+def _dump(array: Array) -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, array, allow_pickle=False)
+    return buffer.getvalue()
+
+
+def _parse(data: bytes) -> Array:
+    array: Array = np.load(io.BytesIO(data), allow_pickle=False)
+    return array
+
+
+def _difference(reply: Mapping[str, Any]) -> Difference:
+    first, second = reply["names"]
+    return Difference(
+        counts=(reply["counts"][0], reply["counts"][1]),
+        names=(tuple(first), tuple(second)),
+        places=tuple((p[0], p[1], p[2], p[3], p[4]) for p in reply["places"]),
+    )
+
+
+@dataclass
+class Session:
+    """Everything that checks ask of one artifact in one process.
+
+    Methods raise RequestFailed (what the artifact made TensorFlow raise) or WorkerEnded.
+    """
+
+    artifact: Artifact
+    process: Process
+    versions: Versions
+    limits: Limits
+    directory: Path
+    trusted: bool = False
+    loads: dict[tuple[bool, bool, str], Loaded] = field(default_factory=dict)
+    _count: int = 0
+
+    @property
+    def way(self) -> str:
+        """``keras`` for what ``load_model`` has to bring back, ``signatures`` for an export."""
+        return "signatures" if self.artifact.format == "savedmodel" and not self.artifact.keras_metadata else "keras"
+
+    def load(self, *, compile: bool = True, unsafe: bool = False, way: str | None = None) -> Loaded:
+        """The artifact, loaded once for each way of loading it."""
+        key = (compile, unsafe, way or self.way)
+        if key not in self.loads:
+            self.loads[key] = self.load_path(self.artifact.path, compile=compile, unsafe=unsafe, way=way)
+        return self.loads[key]
+
+    def load_path(
+        self, path: Path, *, compile: bool = True, unsafe: bool = False, way: str | None = None
+    ) -> Loaded:
+        """A model loaded anew from any path."""
+        self._count += 1
+        key = f"model-{self._count}"
+        reply = self._ask("load", key=key, path=str(path), way=way or self.way, compile=compile, trusted=unsafe)
+        return Loaded(
+            key=key,
+            kind=reply["kind"],
+            inputs=tuple(self._input(spec, index) for index, spec in enumerate(reply["inputs"])),
+            endpoints=tuple(reply["endpoints"]),
+            remarks=tuple(reply["remarks"]),
+        )
+
+    def _input(self, spec: Mapping[str, Any], index: int) -> InputSpec:
+        """A worker's input spec, completed by what the file says where the loaded model does not tell."""
+        static = self.artifact.inputs[index] if index < len(self.artifact.inputs) else None
+        shape = None if spec["shape"] is None else tuple(spec["shape"])
+        bound, vocabulary = spec.get("bound"), tuple(spec.get("vocabulary") or ())
+        if static is not None:
+            bound = bound or static.bound
+            vocabulary = vocabulary or static.vocabulary
+            shape = static.shape if shape is None else shape
+        return InputSpec(
+            name=spec["name"],
+            shape=shape,
+            dtype=spec["dtype"],
+            aliases=tuple(spec["aliases"]),
+            ragged=bool(spec.get("ragged")),
+            bound=bound,
+            vocabulary=vocabulary,
+            endpoint=spec.get("endpoint", ""),
+        )
+
+    def predict(self, loaded: Loaded, inputs: Sequence[Array | None]) -> tuple[Output, ...]:
+        """Every output of the model for one batch; of a SavedModel, those of the endpoints whose inputs are given."""
+        data = [b"" if array is None else _dump(array) for array in inputs]
+        reply = self._ask("predict", key=loaded.key, inputs=data)
+        return tuple(Output(tuple(names), _parse(data)) for names, data in reply["outputs"])
+
+    def elements(self, loaded: Loaded) -> tuple[int, tuple[tuple[str, int], ...]]:
+        """The number of weight elements of the model, and name and elements of each weight."""
+        reply = self._ask("weights", key=loaded.key)
+        return int(reply["elements"]), tuple((item[0], item[3]) for item in reply["weights"])
+
+    def compare(self, first: Loaded, second: Loaded) -> Comparison:
+        """Where two models differ in weights, optimizer state, configuration and compile state."""
+        reply = self._ask("compare", first=first.key, second=second.key)
+        return Comparison(
+            weights=_difference(reply["weights"]),
+            optimizer=_difference(reply["optimizer"]),
+            config=tuple(reply["config"]) if "config" in reply else None,  # type: ignore[arg-type]
+            compiled=tuple(reply["compile"]) if "compile" in reply else None,  # type: ignore[arg-type]
+        )
+
+    def save(self, loaded: Loaded, format: Format) -> Path:
+        """Where the model was saved to, in one of the formats; the copy lives until :meth:`drop`."""
+        self._count += 1
+        folder = self.directory / f"copy-{self._count}"
+        folder.mkdir()
+        path = folder / {"h5": "model.h5", "keras": "model.keras", "savedmodel": "model"}[format]
+        self._ask("save", key=loaded.key, path=str(path), format=format)
+        return path
+
+    def resolve(self, uses: Sequence[ConfigObject]) -> tuple[Mapping[str, Any], ...]:
+        """For each use of a custom object: ``found``, ``complaint`` (type and text, or None) and ``what``."""
+        wanted = [
+            {
+                "name": use.name,
+                "class_name": use.class_name,
+                "registered_name": use.registered_name,
+                "module": use.module,
+                "kind": use.kind,
+                "config": _sendable(use.config),
+            }
+            for use in uses
+        ]
+        return tuple(self._ask("resolve", wanted=wanted)["answers"])
+
+    def drop(self, *loaded: Loaded, copy: Path | None = None) -> None:
+        """Let go of models, and of a copy that :meth:`save` made."""
+        self._ask(
+            "release", keys=[one.key for one in loaded], directory=str(copy.parent) if copy is not None else None
+        )
+
+    def close(self) -> None:
+        """Let go of everything that the process holds of this artifact."""
+        self._ask("release", keys=None, directory=None)
+        self.loads.clear()
+
+    def _ask(self, do: str, **arguments: Any) -> dict[str, Any]:
+        return self.process.ask(do, self.limits, **arguments)
+
+
+def _sendable(value: Any) -> Any:
+    """Configurations as the channel takes them."""
+    if isinstance(value, Mapping):
+        return {str(key): _sendable(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_sendable(item) for item in value]
+    return value

@@ -1,0 +1,63 @@
+"""Environment specs: ``current``, a path to an interpreter or a virtual environment, ``+legacy``, ``NAME=SPEC``."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class EnvironmentSpec:
+    """One environment as the user named it: its ``id`` in item names and reports, and how to start it.
+
+    ``legacy`` sets ``TF_USE_LEGACY_KERAS=1``, which makes TensorFlow 2.16 and later bring tf_keras as ``tf.keras``.
+    """
+
+    id: str
+    python: str
+    legacy: bool = False
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """The variables that its process gets on top of the user's own."""
+        return {"TF_USE_LEGACY_KERAS": "1"} if self.legacy else {}
+
+
+_NAMED = re.compile(r"(?P<name>[A-Za-z0-9_.+-]+)=(?!=)(?P<spec>.+)")
+
+
+def _interpreter(path: Path) -> Path | None:
+    """The interpreter that a path stands for: itself, or the one of the virtual environment there."""
+    if path.is_dir():
+        for inside in ("bin/python", "bin/python3", "Scripts/python.exe", "python.exe"):
+            if (path / inside).exists():
+                return path / inside
+        return None
+    return path if path.is_file() and os.access(path, os.X_OK) else None
+
+
+def parse(text: str, base: Path) -> EnvironmentSpec:
+    """The environment that a SPEC of ``--keras-env`` stands for; relative paths start at ``base``.
+
+    ValueError, with what is wrong and what can be given, for a spec that stands for none.
+    """
+    match = _NAMED.fullmatch(text)
+    name, spec = (match["name"], match["spec"]) if match else (text, text)
+    legacy = spec.endswith("+legacy")
+    where = spec.removesuffix("+legacy")
+    if where == "current":
+        return EnvironmentSpec(name, sys.executable, legacy)
+    if re.match(r"(tf|tensorflow==?|keras==)\d", where):
+        raise ValueError(
+            f"{text!r}: environments are not made on demand; make one (for example with uv or tox) and give its path"
+        )
+    path = _interpreter(base / Path(where).expanduser())
+    if path is None:
+        raise ValueError(
+            f"{text!r} is no environment: give 'current', or the path of an interpreter or of a virtual environment"
+        )
+    # Not resolved: a virtual environment's interpreter is a link, and what it links to is another environment.
+    return EnvironmentSpec(name, os.path.abspath(path), legacy)

@@ -1,0 +1,147 @@
+"""Expected outputs: ``<artifact>.expected.npz``, read without unpickling, written by rename."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import tempfile
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+SUFFIX = ".expected.npz"
+FORMAT_VERSION = 1
+
+
+class ExpectedUnreadable(Exception):
+    """The file is no ``.npz`` of inputs and outputs; the message says what is wrong with it."""
+
+
+class NamesDiffer(Exception):
+    """The names in the file are not those of the model; the message lists both."""
+
+
+@dataclass(frozen=True)
+class Expected:
+    """Stored inputs and the outputs that they gave, by name; ``provenance`` is empty for a file written by hand."""
+
+    inputs: Mapping[str, Array]
+    outputs: Mapping[str, Array]
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def rows(self) -> int:
+        """The size of the stored batch."""
+        return next((array.shape[0] for array in self.inputs.values() if array.ndim), 0)
+
+
+def path_for(artifact: Path, root: Path, directory: Path | None) -> Path:
+    """Where the expected outputs of an artifact live: beside it, or in a directory that mirrors the artifact tree."""
+    name = artifact.name + SUFFIX
+    if directory is None:
+        return artifact.with_name(name)
+    top = root if root.is_dir() and root != artifact else root.parent
+    return directory / artifact.relative_to(top).with_name(name)
+
+
+def read(path: Path) -> Expected:
+    """The expected outputs in a file; ExpectedUnreadable when it holds something else, OSError when it cannot be read."""
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+    except (ValueError, EOFError, zipfile.BadZipFile, KeyError, AttributeError, zipfile.LargeZipFile) as error:
+        raise ExpectedUnreadable(f"it is no NumPy .npz of plain arrays ({error})") from error
+    inputs = {name.removeprefix("inputs/"): a for name, a in arrays.items() if name.startswith("inputs/")}
+    outputs = {name.removeprefix("outputs/"): a for name, a in arrays.items() if name.startswith("outputs/")}
+    foreign = sorted(set(arrays) - {f"inputs/{n}" for n in inputs} - {f"outputs/{n}" for n in outputs} - {"provenance"})
+    if foreign:
+        raise ExpectedUnreadable(
+            f"it holds {', '.join(map(repr, foreign[:5]))}; arrays are named inputs/<name> and outputs/<name>"
+        )
+    if not outputs:
+        raise ExpectedUnreadable("it holds no outputs/<name>: there is nothing to compare with")
+    provenance: Mapping[str, Any] = {}
+    if "provenance" in arrays:
+        try:
+            stored = arrays["provenance"].item()
+            provenance = json.loads(stored.decode("utf-8") if isinstance(stored, bytes) else str(stored))
+        except (ValueError, AttributeError) as error:
+            raise ExpectedUnreadable(f"its provenance is no JSON text ({error})") from error
+        version = provenance.get("format_version", provenance.get("version", FORMAT_VERSION))
+        if isinstance(version, int) and version > FORMAT_VERSION:
+            raise ExpectedUnreadable(
+                f"it was written in format version {version}; this plugin reads up to {FORMAT_VERSION}: upgrade it"
+            )
+    return Expected(inputs, outputs, provenance)
+
+
+def provenance(
+    *, sha256: str, tensorflow: str, keras: str, python: str, source: str, noise: Mapping[str, float]
+) -> dict[str, Any]:
+    """What is stored of how the outputs came about. ``source`` is ``live model`` or ``file``."""
+    return {
+        "format_version": FORMAT_VERSION,
+        "sha256": sha256,
+        "tensorflow": tensorflow,
+        "keras": keras,
+        "numpy": np.__version__,
+        "python": python,
+        "machine": f"{platform.system()} {platform.machine()}",
+        "source": source,
+        "noise": dict(noise),
+    }
+
+
+def write(path: Path, expected: Expected) -> None:
+    """Write the file as a whole: a run that is killed leaves the old file or the new one."""
+    arrays: dict[str, Array] = {f"inputs/{name}": array for name, array in expected.inputs.items()}
+    arrays |= {f"outputs/{name}": array for name, array in expected.outputs.items()}
+    if expected.provenance:
+        arrays["provenance"] = np.array(json.dumps(expected.provenance, sort_keys=True))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(prefix=path.name + ".", suffix=".tmp", dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            np.savez_compressed(stream, allow_pickle=False, **arrays)
+            stream.flush()
+            os.fsync(stream.fileno())
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(name, 0o666 & ~umask)  # mkstemp's own mode would keep the file from the user's colleagues
+        os.replace(name, path)
+    except BaseException:
+        os.unlink(name)
+        raise
+
+
+def assign(given: Sequence[str], wanted: Sequence[Sequence[str]], what: str) -> list[int | None]:
+    """For each wanted tensor (its aliases, best first) the position in ``given`` of the stored one.
+
+    Names decide; positions (``0``, ``1``) are aliases like any other; where there is only one of each, names do
+    not matter. None marks a wanted tensor that was not stored. NamesDiffer when a stored name stands for none.
+    """
+    if len(given) == len(wanted) == 1:
+        return [0]
+    found: list[int | None] = [None] * len(wanted)
+    rest = list(range(len(given)))
+    # Better names first: a name that is one tensor's own and another's alias belongs to the first.
+    for rank in range(max((len(names) for names in wanted), default=0)):
+        for index, names in enumerate(wanted):
+            if found[index] is None and rank < len(names):
+                match = next((i for i in rest if given[i] == names[rank]), None)
+                if match is not None:
+                    found[index] = match
+                    rest.remove(match)
+    if rest:
+        stored = ", ".join(repr(given[i]) for i in rest)
+        known = ", ".join(repr(names[0]) for names in wanted) or "none"
+        raise NamesDiffer(f"stored {what} {stored} stand for none of the model's {what}: {known}")
+    return found

@@ -1,0 +1,229 @@
+"""The engine: which checks an artifact gets, in which order they depend on each other, and who makes them.
+
+Knows nothing of pytest. Static checks are made where they are asked for; those that need TensorFlow by the pool
+(``environments/pool.py``), ahead of the question.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pytest_kerasload.artifacts.record import Artifact, Format
+from pytest_kerasload.environments.spec import EnvironmentSpec
+from pytest_kerasload.environments.versions import Versions, probe
+from pytest_kerasload.findings import CheckResult, Finding
+from pytest_kerasload.settings import Settings
+
+STATIC = ("file", "safety", "version")
+LIVE = ("custom-objects", "load", "roundtrip", "predictions")
+
+# What has to hold before a check makes sense. `version` is missing on purpose: a static forecast does not keep the
+# loader from having the last word.
+_NEEDS = {
+    "safety": ("file",),
+    "version": ("file",),
+    "custom-objects": ("file", "safety"),
+    "load": ("file", "safety"),
+    "roundtrip": ("file", "safety", "load"),
+    "predictions": ("file", "safety", "load"),
+}
+
+
+@dataclass(frozen=True)
+class Task:
+    """One check of one artifact: in an environment where it needs one, to a format where it is a round trip."""
+
+    path: Path
+    check: str
+    environment: EnvironmentSpec | None = None
+    variant: str | None = None
+
+    def other(self, check: str) -> Task:
+        """Another check of the same artifact in the same environment."""
+        needs_environment = check not in ("file", "safety")
+        return Task(self.path, check, self.environment if needs_environment else None)
+
+
+def tasks_for(path: Path, format: Format, settings: Settings) -> list[Task]:
+    """The checks of an artifact, in the order in which they are made and reported."""
+    overrides = settings.overrides(path)
+    found = [Task(path, "file"), Task(path, "safety")]
+    for environment in settings.environments:
+        if overrides.environments and environment.id not in overrides.environments:
+            continue
+        found += [Task(path, check, environment) for check in ("version", "custom-objects", "load")]
+        for variant in variants(format, overrides.roundtrip or settings.roundtrip):
+            found.append(Task(path, "roundtrip", environment, variant))
+        found.append(Task(path, "predictions", environment))
+    return found
+
+
+def variants(format: Format, wanted: Sequence[str]) -> list[str]:
+    """The formats to save an artifact to, ``same`` and ``all`` spelled out."""
+    own = format if format in ("h5", "keras", "savedmodel") else "h5"
+    found: list[str] = []
+    for word in wanted:
+        found += {"same": [own], "all": ["h5", "keras", "savedmodel"]}.get(word, [word])
+    return list(dict.fromkeys(found))
+
+
+class Gate:
+    """Answers for checks; every answer is made once and kept until the artifact's last one was given."""
+
+    def __init__(self, settings: Settings) -> None:
+        from pytest_kerasload.environments.pool import Pool
+
+        self.settings = settings
+        self._planned: frozenset[Task] = frozenset()
+        self._lock = threading.RLock()
+        self._artifacts: dict[Path, Future[Artifact]] = {}
+        self._versions: dict[EnvironmentSpec, Future[Versions]] = {}
+        self._results: dict[Task, CheckResult] = {}
+        self._pool = Pool(self)
+
+    # ---- facts
+
+    def artifact(self, path: Path) -> Artifact:
+        """What the artifact says of itself, read once."""
+        from pytest_kerasload.artifacts.reading import read
+
+        return self._once(self._artifacts, path, lambda: read(path))
+
+    def versions(self, environment: EnvironmentSpec) -> Versions:
+        """The releases of an environment, probed once."""
+        return self._once(self._versions, environment, lambda: probe(environment))
+
+    def _once(self, kept, key, make):  # type: ignore[no-untyped-def]
+        with self._lock:
+            future = kept.get(key)
+            mine = future is None
+            if mine:
+                future = kept[key] = Future()
+        if mine:
+            try:
+                future.set_result(make())
+            except BaseException as error:
+                future.set_exception(error)
+        return future.result()
+
+    # ---- answers
+
+    def plan(self, tasks: Iterable[Task], *, ahead: bool) -> None:
+        """Tell which checks the run selected; with ``ahead``, begin to make them before they are asked for."""
+        wanted = list(tasks)
+        self._planned = frozenset(wanted)
+        if ahead:
+            self._pool.submit([task for task in wanted if task.check in LIVE])
+
+    def result(self, task: Task) -> CheckResult:
+        """The answer to one check."""
+        if task.check in STATIC:
+            return self.static(task)
+        return self._pool.result(task)
+
+    def static(self, task: Task) -> CheckResult:
+        """The answer to a check that needs no TensorFlow, made here and now unless it is known."""
+        with self._lock:
+            known = self._results.get(task)
+        if known is None:
+            began = time.monotonic()
+            known = self.unmet(task) or self._judge(task)
+            known = replace(known, seconds=time.monotonic() - began)
+            with self._lock:
+                known = self._results.setdefault(task, known)
+        return known
+
+    def _judge(self, task: Task) -> CheckResult:
+        from pytest_kerasload.checks import file, safety, version
+
+        artifact = self.artifact(task.path)
+        if task.check == "file":
+            return self.answer(task, file.check(artifact))
+        if task.check == "safety":
+            findings = safety.check(artifact)
+            if self.settings.trusted(task.path, artifact.sha256):
+                findings = tuple(
+                    replace(f, message=f"trusted by --keras-trust: {f.message}", fails=False) for f in findings
+                )
+            return self.answer(task, findings)
+        assert task.environment is not None
+        versions = self.versions(task.environment)
+        if versions.problem:
+            return self.answer(task, (environment_finding(versions, task.environment),))
+        findings = version.check(artifact, versions, self.settings.version_policy)
+        if self.settings.inference_only:
+            findings = tuple(replace(f, fails=False) if f.family == "training-state" else f for f in findings)
+        return self.answer(task, findings)
+
+    @staticmethod
+    def answer(task: Task, findings: Sequence[Finding], **more: object) -> CheckResult:
+        """A result that fails when one of its findings does."""
+        failed = any(finding.fails for finding in findings)
+        return CheckResult(
+            check=task.check,
+            outcome="failed" if failed else "passed",
+            findings=tuple(findings),
+            environment=task.environment.id if task.environment else None,
+            variant=task.variant,
+            **more,  # type: ignore[arg-type]
+        )
+
+    @staticmethod
+    def skipped(task: Task, reason: str, findings: Sequence[Finding] = ()) -> CheckResult:
+        """A result for a check that was not made."""
+        return CheckResult(
+            check=task.check,
+            outcome="skipped",
+            findings=tuple(findings),
+            environment=task.environment.id if task.environment else None,
+            variant=task.variant,
+            reason=reason,
+        )
+
+    def unmet(self, task: Task, live: dict[Task, CheckResult] | None = None) -> CheckResult | None:
+        """The result of a check that cannot be made because another one failed, or None when nothing is in the way.
+
+        Skipped where the run reports that other check too. Where it does not (``-k predictions``), the check fails
+        with the other one's findings: a run that selects only what cannot be answered must not be green.
+        """
+        for name in _NEEDS.get(task.check, ()):
+            other = task.other(name)
+            if name == "file":
+                stops = not self.artifact(task.path).readable
+            elif name == "safety":
+                stops = self.static(other).outcome == "failed"
+            else:
+                stops = live is not None and live[other].outcome in ("failed", "error")
+            if not stops:
+                continue
+            if other in self._planned:
+                return self.skipped(task, f"{name} failed")
+            found = live[other] if live is not None and name not in STATIC else self.static(other)
+            failing = [finding for finding in found.findings if finding.fails]
+            return self.answer(task, failing) if failing else self.skipped(task, f"{name} did not pass")
+        return None
+
+    def done(self, path: Path) -> None:
+        """Forget an artifact whose last answer was given."""
+        with self._lock:
+            self._artifacts.pop(path, None)
+
+    def close(self) -> None:
+        """End every environment process."""
+        self._pool.close()
+
+
+def environment_finding(versions: Versions, environment: EnvironmentSpec) -> Finding:
+    """The finding for an environment that cannot load anything."""
+    from pytest_kerasload.causes import cause
+
+    if versions.tensorflow is None:
+        code = "tensorflow-missing" if versions.python else "tensorflow-broken"
+    else:
+        code = "legacy-keras-missing" if versions.flavour == "tf_keras" else "tensorflow-broken"
+    return cause(code).finding(f"{environment.id} ({environment.python}): {versions.problem}")

@@ -1,0 +1,232 @@
+"""pytest's hooks: each hands over to the part that does the work. Imports nothing heavy."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_kerasload import discovery, options
+from pytest_kerasload.settings import BadSetting, Settings
+
+_CHECKS = ("file", "safety", "version", "custom-objects", "load", "roundtrip", "predictions")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    options.add(parser)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "keras_models: every check of a Keras model artifact (kerasload)")
+    for check in _CHECKS:
+        config.addinivalue_line("markers", f"keras_{check.replace('-', '_')}: the {check} check (kerasload)")
+    try:
+        roots, on_command_line = options.models(config)
+        if not roots:
+            return
+        settings = options.read(config, roots)
+        if not hasattr(config, "workerinput"):
+            _refuse_empty(roots)
+    except ValueError as error:  # BadSetting, and what parsers raise
+        raise pytest.UsageError(f"kerasload: {error}") from error
+    config.pluginmanager.register(Run(config, settings, on_command_line), "kerasload-run")
+
+
+def _refuse_empty(roots: tuple[Path, ...]) -> None:
+    """A path without artifacts is an error: it must never look like a green run."""
+    for root in roots:
+        if next(discovery.walk(root), None) is None:
+            raise BadSetting(f"no Keras model artifact (*.h5, *.hdf5, *.keras, SavedModel directory) under {root}")
+
+
+class Run:
+    """One run of pytest in which artifacts are collected."""
+
+    def __init__(self, config: pytest.Config, settings: Settings, on_command_line: bool) -> None:
+        from pytest_kerasload.reports.collected import Collected
+
+        self.config = config
+        self.settings = settings
+        self.collected = Collected()
+        self.only_artifacts = False
+        self.selected: list[tuple[Path, str]] = []
+        self._gate: Any = None
+        self._choose_arguments(on_command_line)
+
+    # ---- what is collected
+
+    def _choose_arguments(self, on_command_line: bool) -> None:
+        """Put the artifact roots among pytest's arguments, unless those select something already."""
+        config = self.config
+        given = config.args_source == pytest.Config.ArgsSource.ARGS
+        roots = [str(root) for root in self.settings.models]
+        arguments = [self._without_brackets(argument) for argument in config.args]
+        inside = [self._under_root(self._path_of(argument)) for argument in config.args]
+        if not given and on_command_line:
+            self.only_artifacts = True
+            config.args[:] = [self._without_brackets(root) for root in roots]
+        elif given and any(inside):
+            self.only_artifacts = all(inside)
+            config.args[:] = arguments
+        elif not given or on_command_line:
+            config.args[:] = arguments + [
+                self._without_brackets(root)
+                for root in roots
+                if not any(Path(root).is_relative_to(self._path_of(argument)) for argument in arguments)
+            ]
+        # ini roots beside arguments that lie elsewhere: the user runs something else, as with testpaths
+
+    def _path_of(self, argument: str) -> Path:
+        path = self._existing(argument)[0]
+        return Path(os.path.abspath(self.config.invocation_params.dir / path))
+
+    def _existing(self, argument: str) -> tuple[str, str]:
+        """Path and selection of an argument; a path may itself hold ``[`` and ``::``."""
+        base = self.config.invocation_params.dir
+        if (base / argument).exists():
+            return argument, ""
+        for match in reversed(list(re.finditer("::", argument))):
+            if (base / argument[: match.start()]).exists():
+                return argument[: match.start()], argument[match.end() :]
+        return argument.partition("::")[0], argument.partition("::")[2]
+
+    def _without_brackets(self, argument: str) -> str:
+        """An argument that pytest takes: it reads ``[`` and ``::`` in a path as a selection, so the directory above
+        stands for such a path, and only what was selected is collected there."""
+        text, selection = self._existing(argument)
+        if "[" not in text and "::" not in text:
+            return argument
+        path = Path(os.path.abspath(self.config.invocation_params.dir / text))
+        self.selected.append((path, selection))
+        while "[" in str(path) or "::" in str(path):
+            path = path.parent
+        return str(path)
+
+    def _under_root(self, path: Path) -> bool:
+        return any(path == root or path.is_relative_to(root) for root in self.settings.models)
+
+    def _deselected(self, path: Path) -> bool:
+        """Whether a path lies outside what was selected in place of an argument with brackets."""
+        if not self.selected:
+            return False
+        plain = [Path(os.path.abspath(self.config.invocation_params.dir / a.partition("::")[0])) for a in self.config.args]
+        stands_in = {above for chosen, _ in self.selected for above in chosen.parents}
+        if any((path == one or path.is_relative_to(one)) and one not in stands_in for one in plain):
+            return False
+        return not any(
+            path == chosen or path.is_relative_to(chosen) or chosen.is_relative_to(path) for chosen, _ in self.selected
+        )
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_ignore_collect(self, collection_path: Path) -> bool | None:
+        if self._deselected(collection_path):
+            return True
+        if not self._under_root(collection_path):
+            return None
+        if collection_path.is_dir():
+            if collection_path in self.settings.models:
+                return False
+            root = self.settings.root_of(collection_path)
+            if not discovery.descends(collection_path, root):
+                return True if self.only_artifacts or not _ours(collection_path, root) else None
+            return False if self.only_artifacts or not collection_path.name.startswith(".") else None
+        if discovery.is_collected(collection_path, self.settings.models):
+            return False
+        return True if self.only_artifacts else None
+
+    def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+        if not self._under_root(file_path) or not discovery.is_collected(file_path, self.settings.models):
+            return None
+        from pytest_kerasload.nodes import ArtifactFile
+
+        return ArtifactFile.make(parent, file_path, self.settings, self.gate)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        names = {path: selection for path, selection in self.selected if selection}
+        if names:
+            gone = [item for item in items if item.path in names and item.name != names[item.path]]
+            self.config.hook.pytest_deselected(items=gone)
+            items[:] = [item for item in items if item not in gone]
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        if self.config.option.collectonly:
+            return
+        from pytest_kerasload.nodes import ArtifactItem
+
+        tasks = [item.task for item in session.items if isinstance(item, ArtifactItem) and not _skipped(item)]
+        if tasks:
+            # An xdist worker sees every item and runs some: it begins with each when it is asked for it.
+            self.gate().plan(tasks, ahead=not hasattr(self.config, "workerinput"))
+
+    # ---- running
+
+    def gate(self) -> Any:
+        """The engine, made when it is first needed."""
+        if self._gate is None:
+            from pytest_kerasload.gate import Gate
+
+            self._gate = Gate(self.settings)
+        return self._gate
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        report = yield
+        from pytest_kerasload.nodes import ArtifactItem
+        from pytest_kerasload.reports import telling
+
+        if isinstance(item, ArtifactItem):
+            telling.complete(item, call, report, self)
+        return report
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        told = getattr(report, "kerasload", None)
+        if told is not None:
+            self.collected.add(told)
+
+    # ---- telling
+
+    def pytest_report_header(self) -> str | None:
+        from pytest_kerasload.nodes import display
+
+        roots = ", ".join(display(root, self.config) for root in self.settings.models)
+        ids = ", ".join(environment.id for environment in self.settings.environments)
+        return f"kerasload: artifacts in {roots}; environments: {ids}"
+
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        if not self.collected.artifacts:
+            return
+        from pytest_kerasload.nodes import display
+        from pytest_kerasload.reports import terminal
+
+        terminalreporter.section("keras models")
+        for line, colour in terminal.lines(self.collected, [display(root, self.config) for root in self.settings.models]):
+            terminalreporter.line(line, **({colour: True} if colour else {}))
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self) -> None:
+        if self._gate is not None:
+            self._gate.close()
+            self._gate = None
+        path = options.json_path(self.config)
+        if path is not None and not hasattr(self.config, "workerinput") and not self.config.option.collectonly:
+            self.collected.write(path, {name: rank for rank, name in enumerate(_CHECKS)})
+
+    def pytest_unconfigure(self) -> None:
+        if self._gate is not None:
+            self._gate.close()
+
+
+def _ours(directory: Path, root: Path) -> bool:
+    """Whether a directory that is not descended into is none of a SavedModel's: pytest may look for tests there."""
+    return discovery.savedmodel_marker(directory.parent) is None and directory != root
+
+
+def _skipped(item: pytest.Item) -> bool:
+    return item.get_closest_marker("skip") is not None

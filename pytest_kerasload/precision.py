@@ -1,0 +1,52 @@
+"""In which precision an artifact computes, and the tolerance that follows from it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pytest_kerasload.artifacts.record import Artifact
+from pytest_kerasload.comparison import BY_PRECISION, Tolerance
+from pytest_kerasload.settings import Settings
+
+_ORDER = ("bfloat16", "float16", "float32")
+
+
+def _policies(value: Any, key: str = "") -> Iterator[str]:
+    """Every dtype or dtype policy named in a configuration."""
+    if isinstance(value, str):
+        if key in ("dtype", "name", "policy", "compute_dtype", "source_name", "to_dtype"):
+            yield value
+    elif isinstance(value, Mapping):
+        inside_policy = key == "dtype" or "Policy" in str(value.get("class_name", ""))
+        for name, item in value.items():
+            if name == "name" and not inside_policy and key != "config":
+                continue
+            yield from _policies(item, "dtype" if inside_policy and name == "config" else name)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _policies(item, key)
+
+
+def precision(artifact: Artifact, dtypes: tuple[str, ...] = ()) -> str:
+    """The coarsest floating type that the artifact computes in, among its policies, inputs and outputs.
+
+    A mixed_float16 model with float32 outputs is float16 inside, and so is its noise. float64 only where all is.
+    """
+    named = {word.removeprefix("mixed_") for word in _policies(artifact.config or {})}
+    named |= {spec.dtype for spec in (*artifact.inputs, *artifact.outputs)} | set(dtypes)
+    for name in _ORDER[:2]:
+        if name in named:
+            return name
+    floating = {name for name in named if name in ("float32", "float64")}
+    return "float64" if floating == {"float64"} else "float32"
+
+
+def tolerance(artifact: Artifact, output: str, dtypes: tuple[str, ...], settings: Settings) -> Tolerance:
+    """The tolerance for one output: ``kerasload.toml`` over command line and ini over what the dtypes say."""
+    chosen = BY_PRECISION[precision(artifact, dtypes)]
+    overrides = settings.overrides(artifact.path)
+    mine = overrides.outputs.get(output, {})
+    rtol = next((v for v in (mine.get("rtol"), overrides.rtol, settings.rtol) if v is not None), chosen.rtol)
+    atol = next((v for v in (mine.get("atol"), overrides.atol, settings.atol) if v is not None), None)
+    return Tolerance(rtol, chosen.share, atol, overrides.max_mismatch)

@@ -1,0 +1,52 @@
+"""One failed check as text: cause, where, remedies, the loader's own words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from textwrap import wrap
+
+from pytest_kerasload.findings import CheckResult, Finding, Remedy
+
+_WIDTH = 110
+_TRIED = {True: "works", False: "no", None: "try"}
+
+
+def headline(result: CheckResult) -> str:
+    """One line for the short summary: what is wrong, and how much more."""
+    failing = [finding for finding in result.findings if finding.fails]
+    if not failing:
+        return result.reason
+    more = f" (and {len(failing) - 1} more)" if len(failing) > 1 else ""
+    return f"{failing[0].message.splitlines()[0]}{more}"
+
+
+def lines(result: CheckResult, verbosity: int = 0) -> list[str]:
+    """The whole text of a failed check; with ``-vv`` the traceback too."""
+    found: list[str] = []
+    for finding in sorted(result.findings, key=lambda finding: not finding.fails):
+        found += [*_finding(finding, verbosity)]
+    return found
+
+
+def _finding(finding: Finding, verbosity: int) -> Iterator[str]:
+    yield from wrap(finding.message, _WIDTH, break_on_hyphens=False, break_long_words=False) or [""]
+    yield from _block("where", [finding.where] if finding.where else [])
+    yield from _block("remedies", [_remedy(remedy) for remedy in finding.remedies])
+    yield from _block("detail", finding.detail.splitlines(), folded=False)
+    yield from _block("cause", [f"{finding.cause} ({finding.family})"])
+    if verbosity >= 2:
+        yield from _block("raised", finding.traceback.splitlines(), folded=False)
+
+
+def _remedy(remedy: Remedy) -> str:
+    detail = f"  ({remedy.detail})" if remedy.detail else ""
+    return f"{_TRIED[remedy.verified]:<6} {remedy.action}{detail}"
+
+
+def _block(label: str, texts: list[str], *, folded: bool = True) -> Iterator[str]:
+    """Lines behind a label; the label stands once."""
+    first = True
+    for text in texts:
+        for line in wrap(text, _WIDTH - 12, break_on_hyphens=False, break_long_words=False) if folded else [text]:
+            yield f"  {label if first else '':<9} {line}".rstrip()
+            first = False

@@ -1,0 +1,43 @@
+"""The closing section: failures by cause, what was recorded, counts, and the next command."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pytest_kerasload.reports.collected import Collected
+
+_SHOWN = 5
+
+
+def lines(collected: Collected, roots: list[str]) -> Iterator[tuple[str, str]]:
+    """Lines with a colour each (``red``, ``yellow``, ``green`` or none)."""
+    causes: dict[str, dict[str, None]] = {}
+    messages: dict[str, str] = {}
+    for path, check in collected.checks:
+        if check["outcome"] != "failed":
+            continue
+        for finding in check["findings"]:
+            if finding.get("fails", True):
+                causes.setdefault(f"{check['check']}: {finding['cause']}", {})[path] = None
+                messages.setdefault(f"{check['check']}: {finding['cause']}", finding["message"])
+    for name, paths in sorted(causes.items(), key=lambda item: -len(item[1])):
+        listed = list(paths)
+        more = f" and {len(listed) - _SHOWN} more" if len(listed) > _SHOWN else ""
+        yield f"{name}  ({len(listed)} artifact{'s' if len(listed) != 1 else ''})", "red"
+        yield f"    {', '.join(listed[:_SHOWN])}{more}", ""
+    for path, check in collected.checks:
+        for finding in check["findings"]:
+            if finding["cause"] == "expected-recorded":
+                yield finding["message"], "yellow"
+    counts = collected.summary()
+    told = ", ".join(
+        f"{environment['id']} (TensorFlow {environment['tensorflow']}, {environment['flavour']} {environment['keras']})"
+        for environment in collected.environments.values()
+    )
+    artifacts = len(collected.artifacts)
+    number = f"{artifacts} artifact{'s' if artifacts != 1 else ''}"
+    counted = ", ".join(f"{count} {outcome}" for outcome, count in counts.items() if count)
+    colour = "red" if counts["failed"] or counts["error"] else "yellow" if not counts["passed"] else "green"
+    yield f"{number}{', ' + told if told else ''}: {counted or 'nothing checked'}", colour
+    if counts["failed"] or counts["error"]:
+        yield f"replay: pytest --lf {' '.join(f'--keras-models={root}' for root in roots)}", ""

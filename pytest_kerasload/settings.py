@@ -1,0 +1,175 @@
+"""What the user asked for: options, ini settings and ``kerasload.toml``, as one frozen record."""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from pytest_kerasload.environments.spec import EnvironmentSpec
+
+Policy = Literal["evidence", "strict", "off"]
+RecordMode = Literal["missing", "failing", "all"]
+
+FORMATS = ("same", "h5", "keras", "savedmodel", "all")
+POLICIES = ("evidence", "strict", "off")
+RECORD_MODES = ("missing", "failing", "all")
+
+
+class BadSetting(ValueError):
+    """A value that cannot be meant; the message says which, where it was given and what can be."""
+
+
+@dataclass(frozen=True)
+class Reference:
+    """One reference to custom objects: a module or a Python file, one name in it or all, under an alias or its own."""
+
+    module: str | None = None
+    file: Path | None = None
+    name: str | None = None
+    alias: str | None = None
+
+    def as_request(self) -> dict[str, Any]:
+        """The reference as the worker takes it."""
+        return {
+            "module": self.module,
+            "file": str(self.file) if self.file else None,
+            "name": self.name,
+            "alias": self.alias,
+        }
+
+
+@dataclass(frozen=True)
+class Overrides:
+    """What ``kerasload.toml`` says of one artifact; empty values where it says nothing."""
+
+    skip: bool = False
+    xfail: bool = False
+    reason: str = ""
+    rtol: float | None = None
+    atol: float | None = None
+    outputs: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    max_mismatch: float = 0.0
+    inputs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    custom_objects: tuple[Reference, ...] = ()
+    trust: bool = False
+    roundtrip: tuple[str, ...] = ()
+    environments: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that a run was told."""
+
+    models: tuple[Path, ...]
+    environments: tuple[EnvironmentSpec, ...]
+    invocation_dir: Path
+    roundtrip: tuple[str, ...] = ("same",)
+    record: RecordMode | None = None
+    expected_dir: Path | None = None
+    custom_objects: tuple[Reference, ...] = ()
+    version_policy: Policy = "evidence"
+    inference_only: bool = False
+    trust: tuple[str, ...] = ()
+    timeout: float | None = None
+    memory: int | None = None
+    examples: int = 10
+    rtol: float | None = None
+    atol: float | None = None
+    jobs: int | None = None
+    tables: Mapping[Path, tuple[tuple[str, Overrides], ...]] = field(default_factory=dict)
+    """``kerasload.toml`` by artifact root: glob and overrides, in the order of the file."""
+
+    def root_of(self, artifact: Path) -> Path:
+        """The ``--keras-models`` path under which an artifact was found."""
+        above = [root for root in self.models if artifact == root or artifact.is_relative_to(root)]
+        return max(above, key=lambda root: len(root.parts), default=artifact.parent)
+
+    def overrides(self, artifact: Path) -> Overrides:
+        """What ``kerasload.toml`` says of an artifact: every table whose glob matches, later ones over earlier."""
+        root = self.root_of(artifact)
+        merged: dict[str, Any] = {}
+        name = artifact.relative_to(root).as_posix() if artifact != root and root.is_dir() else artifact.name
+        for glob, overrides in self.tables.get(root, ()):
+            if fnmatch.fnmatchcase(name, glob.rstrip("/")) or fnmatch.fnmatchcase(artifact.name, glob.rstrip("/")):
+                default = Overrides()
+                merged |= {
+                    key: value for key, value in vars(overrides).items() if value != getattr(default, key)
+                }
+        return Overrides(**merged)
+
+    def references(self, artifact: Path) -> tuple[Reference, ...]:
+        """Where the custom objects of an artifact are."""
+        return (*self.custom_objects, *self.overrides(artifact).custom_objects)
+
+    def trusted(self, artifact: Path, sha256: str) -> bool:
+        """Whether the user lets this artifact through the safety check."""
+        if self.overrides(artifact).trust:
+            return True
+        for entry in self.trust:
+            if re.fullmatch(r"[0-9a-fA-F]{64}", entry):
+                if entry.lower() == sha256:
+                    return True
+            else:
+                path = self.invocation_dir / Path(entry).expanduser()
+                if artifact == path or artifact.resolve() == path.resolve() or artifact.is_relative_to(path):
+                    return True
+        return False
+
+
+def parse_reference(text: str, base: Path) -> Reference:
+    """A ``--keras-custom-objects`` value; BadSetting when it has none of the four forms."""
+    alias, rest = None, text
+    match = re.fullmatch(r"([\w>.\-/ ]+)=(?!=)(.+)", text)
+    if match:
+        alias, rest = match[1], match[2]
+    # A drive letter's colon is no separator.
+    place, colon, name = rest.rpartition(":")
+    if not colon or len(place) == 1 or "/" in name or "\\" in name:
+        place, name = rest, ""
+    if place.endswith(".py") or "/" in place or "\\" in place:
+        file = base / Path(place).expanduser()
+        if not file.is_file():
+            raise BadSetting(f"custom objects {text!r}: there is no file {file}")
+        reference = Reference(file=file, name=name or None, alias=alias)
+    elif all(part.isidentifier() for part in place.split(".")):
+        reference = Reference(module=place, name=name or None, alias=alias)
+    else:
+        raise BadSetting(
+            f"custom objects {text!r}: give package.module, package.module:Name, path/to/file.py[:Name] or Alias=one of these"
+        )
+    if alias and not name:
+        raise BadSetting(f"custom objects {text!r}: an alias stands for one object: give {rest}:Name")
+    return reference
+
+
+def parse_size(text: str) -> int:
+    """Bytes of ``800M``, ``2G``, ``1.5GiB`` or a plain number."""
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?\s*", text, re.IGNORECASE)
+    if not match or float(match[1]) <= 0:
+        raise BadSetting(f"{text!r} is no size: give a number with K, M, G or T, such as 2G")
+    return int(float(match[1]) * 1024 ** " KMGT".index(match[2].upper() or " "))
+
+
+def parse_number(text: str, what: str, *, least: float, whole: bool = False) -> float:
+    """A number of at least ``least``; BadSetting naming the setting when it is none."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not value >= least or value == float("inf") or (whole and value != int(value)):
+        kind = "a whole number" if whole else "a number"
+        raise BadSetting(f"{what}: {text!r} is not {kind} of at least {least:g}")
+    return value
+
+
+def parse_choices(text: str, choices: Sequence[str], what: str) -> tuple[str, ...]:
+    """Words separated by commas or spaces, each one of the choices, in order and once."""
+    words = tuple(dict.fromkeys(re.split(r"[,\s]+", text.strip()))) if text.strip() else ()
+    bad = [word for word in words if word not in choices]
+    if bad or not words:
+        raise BadSetting(f"{what}: {text!r} is none of {', '.join(choices)}")
+    return words

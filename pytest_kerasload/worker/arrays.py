@@ -1,0 +1,67 @@
+"""Arrays as bytes, and tensors as arrays: what crosses the channel is ``.npy`` bytes, never a pickle."""
+
+from __future__ import annotations
+
+import io
+from typing import Any, Dict, List, Tuple
+
+import numpy as np
+
+
+def as_array(value: Any) -> np.ndarray:
+    """A NumPy array of a dense tensor (or of anything array-like).
+
+    Strings become fixed-width bytes (UTF-8); types that NumPy's format does not know (bfloat16, float8) become
+    float32, which holds all their values.
+    """
+    if hasattr(value, "numpy"):
+        value = value.numpy()
+    array = np.asarray(value)
+    if array.dtype.kind == "O":
+        items = [item.encode("utf-8") if isinstance(item, str) else bytes(item) for item in array.ravel()]
+        array = np.array(items, dtype="S" if items else "S1").reshape(array.shape)
+    elif array.dtype.kind == "U":
+        array = np.char.encode(array, "utf-8")
+    elif array.dtype.kind == "V" or array.dtype.name in ("bfloat16",) or array.dtype.name.startswith("float8"):
+        array = array.astype(np.float32)
+    return array
+
+
+def dump(array: np.ndarray) -> bytes:
+    """The array in NumPy's ``.npy`` format."""
+    buffer = io.BytesIO()
+    np.save(buffer, array, allow_pickle=False)
+    return buffer.getvalue()
+
+
+def parse(data: bytes) -> np.ndarray:
+    """The array held by ``.npy`` bytes; ValueError when they hold Python objects."""
+    return np.load(io.BytesIO(data), allow_pickle=False)
+
+
+def flatten(tf: Any, name: str, value: Any) -> List[Tuple[str, np.ndarray]]:
+    """Named arrays of one output: one for a dense or sparse tensor, values and row lengths for a ragged one."""
+    if isinstance(value, tf.RaggedTensor):
+        parts = [(name + "/values", as_array(value.flat_values))]
+        for depth, lengths in enumerate(value.nested_row_lengths()):
+            suffix = "/row_lengths" if depth == 0 else "/row_lengths_%d" % depth
+            parts.append((name + suffix, as_array(lengths)))
+        return parts
+    if isinstance(value, tf.SparseTensor):
+        value = tf.sparse.to_dense(value)
+    return [(name, as_array(value))]
+
+
+def tensor(tf: Any, dtype: str, array: np.ndarray) -> Any:
+    """A tensor of the named dtype; bytes become strings, numbers are cast as the model asks for them."""
+    if dtype == "string":
+        return tf.constant(array.astype(object) if array.dtype.kind in "SU" else array, dtype=tf.string)
+    wanted = tf.as_dtype(dtype)
+    if wanted == tf.bfloat16:
+        return tf.cast(tf.constant(array.astype(np.float32)), wanted)
+    return tf.constant(array.astype(wanted.as_numpy_dtype))
+
+
+def names_of(items: List[Tuple[str, Any]]) -> Dict[str, int]:
+    """Position by name."""
+    return {name: index for index, (name, _) in enumerate(items)}

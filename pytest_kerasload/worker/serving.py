@@ -1,0 +1,179 @@
+"""The loop of an environment's process: one request in, one reply out, until the channel closes."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import traceback
+import warnings
+from typing import Any, Callable, Dict, List, Optional
+
+from . import arrays, custom_objects, runtime, state
+from .keras_model import KerasModel
+from .saved_model import SignatureModel
+
+
+class _Remarks(logging.Handler):
+    """Collects what Keras and absl log as warnings while a request runs."""
+
+    def __init__(self, found: List[str]) -> None:
+        super().__init__(logging.WARNING)
+        self.found = found
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            self.found.append(record.getMessage()[:2000])
+        except Exception:  # noqa: BLE001 - a badly formed log call is not the artifact's fault
+            pass
+
+
+def failure(error: BaseException) -> Dict[str, str]:
+    """An exception as text: type, message, and the traceback for those who ask for it."""
+    text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+    return {"type": type(error).__name__, "text": str(error)[:20000], "traceback": text[-20000:]}
+
+
+class Server:
+    """Holds the models of the artifact at hand and answers requests about them."""
+
+    def __init__(self) -> None:
+        self.runtime = runtime.Runtime()
+        self.models: Dict[str, Any] = {}
+        self.objects: Dict[str, Any] = {}
+
+    # ---- requests
+
+    def hello(self) -> Dict[str, Any]:
+        return self.runtime.describe()
+
+    def declare(self, references: List[Dict[str, Any]], paths: List[str]) -> Dict[str, Any]:
+        """Import the user's custom objects; replies with the names under which they are known."""
+        self.objects = custom_objects.load(self.runtime, references, paths)
+        return {"names": sorted(self.objects)}
+
+    def resolve(self, wanted: List[Dict[str, Any]]) -> Dict[str, Any]:
+        return {"answers": custom_objects.resolve(self.runtime, wanted, self.objects)}
+
+    def load(self, key: str, path: str, way: str, compile: bool, trusted: bool) -> Dict[str, Any]:
+        """Load an artifact as ``way`` says (``keras`` or ``signatures``) and keep it under ``key``."""
+        if way == "signatures":
+            model: Any = SignatureModel(self.runtime, self.runtime.tf.saved_model.load(path))
+            self.models[key] = model
+            return {"kind": model.kind, "inputs": model.inputs(), "endpoints": sorted(model.endpoints)}
+        options: Dict[str, Any] = {}
+        if self.objects:
+            options["custom_objects"] = dict(self.objects)
+        if not compile:
+            options["compile"] = False
+        if trusted:
+            options["safe_mode"] = False
+        loaded = self.runtime.load_model(path, **options)
+        if not hasattr(loaded, "layers") or not hasattr(loaded, "predict"):
+            raise TypeError("load_model returned a %s, which is no Keras model" % type(loaded).__name__)
+        model = KerasModel(self.runtime, loaded)
+        self.models[key] = model
+        return {"kind": model.kind, "inputs": model.inputs(), "endpoints": []}
+
+    def predict(self, key: str, inputs: List[bytes]) -> Dict[str, Any]:
+        outputs = self.models[key].predict([arrays.parse(data) if data else None for data in inputs])
+        return {"outputs": [[names, arrays.dump(array)] for names, array in outputs]}
+
+    def weights(self, key: str) -> Dict[str, Any]:
+        """Name, shape, dtype and number of elements of every weight."""
+        found = self.models[key].weights()
+        return {
+            "weights": [[name, list(array.shape), array.dtype.name, int(array.size)] for name, array in found],
+            "elements": sum(int(array.size) for _, array in found),
+        }
+
+    def compare(self, first: str, second: str) -> Dict[str, Any]:
+        """Where the weights, configuration, compile state and optimizer state of two models differ."""
+        one, other = self.models[first], self.models[second]
+        reply: Dict[str, Any] = {
+            "weights": _differences(one.weights(), other.weights()),
+            "optimizer": _differences(one.optimizer_state(), other.optimizer_state()),
+        }
+        if one.kind == other.kind == "keras":
+            reply["config"] = [state.config(one.model), state.config(other.model)]
+            reply["compile"] = [state.compile_state(one.model), state.compile_state(other.model)]
+        return reply
+
+    def save(self, key: str, path: str, format: str) -> Dict[str, Any]:
+        """Save a model in one of the formats that this release writes."""
+        held = self.models[key]
+        if held.kind == "signatures":
+            tf = self.runtime.tf
+            tf.saved_model.save(held.loaded, path, signatures=dict(held.loaded.signatures) or None)
+        elif self.runtime.keras3 and format == "savedmodel":
+            held.model.export(path)
+        elif self.runtime.keras3:
+            held.model.save(path)
+        else:
+            save_format = {"h5": "h5", "keras": "keras", "savedmodel": "tf"}[format]
+            held.model.save(path, save_format=save_format)
+        return {}
+
+    def release(self, keys: Optional[List[str]], directory: Optional[str]) -> Dict[str, Any]:
+        """Drop models (all of them for None) and a directory of temporary copies."""
+        for key in list(self.models) if keys is None else keys:
+            self.models.pop(key, None)
+        if directory:
+            shutil.rmtree(directory, ignore_errors=True)
+        if keys is None:
+            self.runtime.forget()
+        return {}
+
+
+def _differences(first: List[Any], second: List[Any]) -> Dict[str, Any]:
+    """How two lists of named arrays differ: in number, or by place with shapes and the largest difference."""
+    import numpy as np
+
+    places = []
+    for (name, one), (_, other) in zip(first, second):
+        if one.shape != other.shape or one.dtype != other.dtype:
+            what = "%s %s" % (one.dtype.name, list(one.shape)), "%s %s" % (other.dtype.name, list(other.shape))
+            places.append([name, int(one.size), what[0], what[1], None])
+        elif one.dtype.kind in "fc":
+            same = (one == other) | (np.isnan(one) & np.isnan(other))
+            if not same.all():
+                with np.errstate(all="ignore"):
+                    largest = float(np.nanmax(np.abs(one.astype(np.float64) - other.astype(np.float64))))
+                places.append([name, int((~same).sum()), "", "", largest])
+        elif not np.array_equal(one, other):
+            places.append([name, int((one != other).sum()), "", "", None])
+    return {
+        "counts": [len(first), len(second)],
+        "names": [[name for name, _ in first], [name for name, _ in second]],
+        "places": places,
+    }
+
+
+def serve(channel: Any) -> None:
+    """Answer requests until the other side closes: ``{"do": NAME, ...arguments}`` → ``{"ok", ..., "remarks"}``."""
+    try:
+        server = Server()
+    except BaseException as error:  # noqa: BLE001 - a broken TensorFlow may raise anything, SystemExit included
+        channel.send({"ok": False, "error": failure(error), "remarks": []})
+        return
+    channel.send(dict(server.hello(), ok=True, pid=os.getpid()))
+    for request in channel:
+        remarks: List[str] = []
+        handler = _Remarks(remarks)
+        logger = logging.getLogger()
+        loggers = [logger, logging.getLogger("absl"), logging.getLogger("tensorflow")]
+        for one in loggers:
+            one.addHandler(handler)
+        action: Callable[..., Dict[str, Any]] = getattr(server, request.pop("do"))
+        try:
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                reply = dict(action(**request), ok=True)
+            remarks.extend(str(item.message)[:2000] for item in caught)
+        except BaseException as error:  # noqa: BLE001 - whatever an artifact raises is an answer, not the worker's end
+            reply = {"ok": False, "error": failure(error)}
+        finally:
+            for one in loggers:
+                one.removeHandler(handler)
+        reply["remarks"] = list(dict.fromkeys(remarks))[:50]
+        channel.send(reply)
