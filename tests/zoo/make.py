@@ -137,6 +137,7 @@ class Maker:
                 self.randomise(built.model)
             if built.save is None and built.answers:
                 live = self.ask(built)
+                self.forget(built.model)
         except Exception as error:  # noqa: BLE001  (whatever this release says is what is recorded)
             yield {"kind": name, "format": None, "path": None, "reason": "build: " + told(error),
                    "seconds": round(time.time() - started, 2)}
@@ -251,6 +252,14 @@ class Maker:
                 names = [str(i) for i in range(len(got))]
             got = list(zip(names, got))
         return dict(named), {name: self.array(value) for name, value in got}
+
+    def forget(self, model):
+        """Set stateful layers back: a SavedModel keeps their states, and the question asked has changed them."""
+        for layer in model.layers:
+            if getattr(layer, "stateful", False) and hasattr(layer, "reset_states"):
+                layer.reset_states()
+            elif getattr(layer, "stateful", False) and hasattr(layer, "reset_state"):
+                layer.reset_state()
 
     def array(self, value):
         value = value.numpy() if hasattr(value, "numpy") else self.np.asarray(value)
