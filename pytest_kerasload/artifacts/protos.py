@@ -87,14 +87,12 @@ def _classes() -> dict[str, Any]:
                 added.type_name = f".{_PACKAGE}.{kind}"
     pool = descriptor_pool.DescriptorPool()
     pool.Add(file)
-    found = {}
-    for name in _MESSAGES:
-        descriptor = pool.FindMessageTypeByName(f"{_PACKAGE}.{name}")
-        if hasattr(message_factory, "GetMessageClass"):
-            found[name] = message_factory.GetMessageClass(descriptor)
-        else:  # protobuf before 4.22
-            found[name] = message_factory.MessageFactory(pool).GetPrototype(descriptor)
-    return found
+    factory: Any = message_factory
+    if hasattr(factory, "GetMessageClass"):
+        return {name: factory.GetMessageClass(pool.FindMessageTypeByName(f"{_PACKAGE}.{name}")) for name in _MESSAGES}
+    # protobuf before 4.22
+    make = factory.MessageFactory(pool).GetPrototype
+    return {name: make(pool.FindMessageTypeByName(f"{_PACKAGE}.{name}")) for name in _MESSAGES}
 
 
 _CLASSES = _classes()

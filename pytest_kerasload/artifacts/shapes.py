@@ -36,6 +36,7 @@ _SAME = frozenset(
         *("GaussianNoise", "AlphaDropout", "ActivityRegularization", "Masking", "Identity", "BatchNormalization"),
         *("LayerNormalization", "GroupNormalization", "UnitNormalization", "Normalization", "Rescaling", "Softmax"),
         *("ReLU", "LeakyReLU", "PReLU", "ELU", "ThresholdedReLU", "BatchNormalizationV1", "RMSNormalization"),
+        *("RandomFlip", "RandomRotation", "RandomZoom", "RandomTranslation", "RandomContrast", "RandomBrightness"),
     }
 )
 _MERGES = frozenset({"Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum"})
@@ -224,6 +225,41 @@ def _convolution(config: Config, shape: Shape) -> Shape:
     return _windowed(config, shape, config["kernel_size"], config.get("strides", 1), int(config["filters"]))
 
 
+def _depthwise(config: Config, shape: Shape) -> Shape:
+    channels = shape[1] if _channels_first(config) else shape[-1]
+    whole = None if channels is None else channels * int(config.get("depth_multiplier", 1))
+    return _windowed(config, shape, config["kernel_size"], config.get("strides", 1), whole)
+
+
+def _transposed(config: Config, shape: Shape) -> MaybeShape:
+    if config.get("padding") != "same" or config.get("output_padding") is not None:
+        return None
+    return _stretched(config, shape, config.get("strides", 1), int(config["filters"]))
+
+
+def _upsampling(config: Config, shape: Shape) -> Shape:
+    return _stretched(config, shape, config["size"], shape[1] if _channels_first(config) else shape[-1])
+
+
+def _stretched(config: Config, shape: Shape, factors: Any, channels: int | None) -> Shape:
+    spatial = shape[2:] if _channels_first(config) else shape[1:-1]
+    found = [
+        None if length is None else length * factor
+        for length, factor in zip(spatial, _per_axis(factors, len(spatial)), strict=True)
+    ]
+    return (shape[0], channels, *found) if _channels_first(config) else (shape[0], *found, channels)
+
+
+def _padding(config: Config, shape: Shape) -> Shape:
+    spatial = shape[2:] if _channels_first(config) else shape[1:-1]
+    padding = config["padding"]
+    # Of one dimension: (before, after). Of more: a pair for each.
+    pairs = [padding] if len(spatial) == 1 else padding
+    found = [None if length is None else length + sum(pair) for length, pair in zip(spatial, pairs, strict=True)]
+    ends = (shape[1],) if _channels_first(config) else (shape[-1],)
+    return (shape[0], *ends, *found) if _channels_first(config) else (shape[0], *found, *ends)
+
+
 def _pooling(config: Config, shape: Shape) -> Shape:
     size = config["pool_size"]
     channels = shape[1] if _channels_first(config) else shape[-1]
@@ -256,8 +292,12 @@ _WINDOWS: dict[str, Callable[[Config, Shape], MaybeShape]] = {
     "MaxPooling": _pooling,
     "AveragePooling": _pooling,
     "SeparableConv": _convolution,
+    "DepthwiseConv": _depthwise,
+    "UpSampling": _upsampling,
+    "ZeroPadding": _padding,
 }
 _RULES |= {f"Conv{rank}D": _convolution for rank in (1, 2, 3)}
+_RULES |= {f"Conv{rank}DTranspose": _transposed for rank in (1, 2, 3)}
 
 
 def _merged(name: str, config: Config, given: list[MaybeShape]) -> MaybeShape:
