@@ -179,7 +179,11 @@ def _numeric(name: str, expected: Array, obtained: Array, tolerance: Tolerance) 
         difference = np.where(finite, np.abs(one - other), 0.0)
         relative = np.where(magnitude > 0, difference / np.where(magnitude > 0, magnitude, 1.0), 0.0)
     scale = float(magnitude.max())
-    absolute = tolerance.absolute if tolerance.absolute is not None else max(tolerance.share * scale, _FLOOR * min(1, scale or 1))
+    absolute = (
+        tolerance.absolute
+        if tolerance.absolute is not None
+        else max(tolerance.share * scale, _FLOOR * min(1, scale or 1))
+    )
     mask = difference > absolute + tolerance.rtol * magnitude
     count = int(mask.sum())
     largest, largest_relative = float(difference.max()), float(relative.max())

@@ -8,16 +8,21 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Sequence
+import traceback
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 from pytest_kerasload.artifacts.record import Artifact, Format
 from pytest_kerasload.environments.spec import EnvironmentSpec
 from pytest_kerasload.environments.versions import Versions, probe
 from pytest_kerasload.findings import CheckResult, Finding
 from pytest_kerasload.settings import Settings
+
+K = TypeVar("K")
+V = TypeVar("V")
 
 STATIC = ("file", "safety", "version")
 LIVE = ("custom-objects", "load", "roundtrip", "predictions")
@@ -66,10 +71,8 @@ def tasks_for(path: Path, format: Format, settings: Settings) -> list[Task]:
 def variants(format: Format, wanted: Sequence[str]) -> list[str]:
     """The formats to save an artifact to, ``same`` and ``all`` spelled out."""
     own = format if format in ("h5", "keras", "savedmodel") else "h5"
-    found: list[str] = []
-    for word in wanted:
-        found += {"same": [own], "all": ["h5", "keras", "savedmodel"]}.get(word, [word])
-    return list(dict.fromkeys(found))
+    spelled: dict[str, list[str]] = {"same": [own], "all": ["h5", "keras", "savedmodel"]}
+    return list(dict.fromkeys(name for word in wanted for name in spelled.get(word, [word])))
 
 
 class Gate:
@@ -98,17 +101,16 @@ class Gate:
         """The releases of an environment, probed once."""
         return self._once(self._versions, environment, lambda: probe(environment))
 
-    def _once(self, kept, key, make):  # type: ignore[no-untyped-def]
+    def _once(self, kept: dict[K, Future[V]], key: K, make: Callable[[], V]) -> V:
         with self._lock:
-            future = kept.get(key)
-            mine = future is None
-            if mine:
-                future = kept[key] = Future()
+            mine = key not in kept
+            future = kept.setdefault(key, Future())
         if mine:
             try:
                 future.set_result(make())
             except BaseException as error:
                 future.set_exception(error)
+                raise
         return future.result()
 
     # ---- answers
@@ -132,7 +134,10 @@ class Gate:
             known = self._results.get(task)
         if known is None:
             began = time.monotonic()
-            known = self.unmet(task) or self._judge(task)
+            try:
+                known = self.unmet(task) or self._judge(task)
+            except Exception:  # a defect of this plugin is told apart from a failing artifact
+                known = replace(self.skipped(task, ""), outcome="error", reason=traceback.format_exc())
             known = replace(known, seconds=time.monotonic() - began)
             with self._lock:
                 known = self._results.setdefault(task, known)
@@ -220,7 +225,7 @@ class Gate:
 
 def environment_finding(versions: Versions, environment: EnvironmentSpec) -> Finding:
     """The finding for an environment that cannot load anything."""
-    from pytest_kerasload.causes import cause
+    from pytest_kerasload.causes.catalogue import cause
 
     if versions.tensorflow is None:
         code = "tensorflow-missing" if versions.python else "tensorflow-broken"

@@ -29,7 +29,11 @@ class Refused(Exception):
 
 
 class InputsNotFound(Exception):
-    """No inputs were found that the model answers; the message holds its last words."""
+    """No inputs were found that the model answers; ``said`` is what it raised last."""
+
+    def __init__(self, message: str, said: str = "") -> None:
+        super().__init__(message)
+        self.said = said
 
 
 @dataclass(frozen=True)
@@ -111,7 +115,7 @@ def find(plan: Plan, attempt: Try) -> Plan:
     """
     if not plan.specs:
         raise InputsNotFound("the model does not say what its inputs are")
-    said = ""
+    first = said = ""
     free = any(None in (spec.shape or (None,))[1:] or spec.shape is None for spec in plan.specs)
     ranks = _RANKS_TRIED if any(spec.shape is None for spec in plan.specs) else _RANKS_TRIED[:1]
     for rank in ranks:
@@ -126,6 +130,7 @@ def find(plan: Plan, attempt: Try) -> Plan:
                     said = str(refusal)
                     mended = _mend(current, said)
                     if mended is None:
+                        first = first or said
                         break
                     current = mended
                     continue
@@ -134,8 +139,10 @@ def find(plan: Plan, attempt: Try) -> Plan:
                 said = "the outputs are empty: " + ", ".join(str(list(output.shape)) for output in outputs)
                 break
             plan = replace(plan, asks=current.asks)
-    last = said.strip().splitlines()[-1][:300] if said.strip() else "no answer"
-    raise InputsNotFound(f"no inputs were found that the model answers; its last words: {last}")
+    # Of many complaints the first is about the likeliest size, and the best to show.
+    words = first or said
+    line = next((line.strip() for line in words.splitlines() if line.strip()), "no answer")[:300]
+    raise InputsNotFound(f"no inputs were found that the model answers; it says: {line}", words)
 
 
 _INDEX = re.compile(r"indices\[[^\]]*\] = (-?\d+) is not in \[0, (\d+)\)")

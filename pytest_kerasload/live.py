@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pytest_kerasload import comparison, expected, inputs
-from pytest_kerasload.artifacts.reading import digest
+from pytest_kerasload.artifacts.reading import read
 from pytest_kerasload.environments.session import InputSpec
 from pytest_kerasload.worker.keras_model import KerasModel
 from pytest_kerasload.worker.runtime import Runtime
@@ -48,7 +48,7 @@ def record(model: Any, path: Path, given: Any = None) -> Path:
         inputs=dict(zip(keys, batch, strict=True)),
         outputs={name: array for name, (_, array) in zip(names, outputs, strict=True)},
         provenance=expected.provenance(
-            sha256=digest(path),
+            sha256=read(path).sha256,
             tensorflow=told["tensorflow"],
             keras=told["keras"],
             python=told["python"],
@@ -65,7 +65,7 @@ def _generated(live: KerasModel, specs: Sequence[InputSpec]) -> list[Array]:
     def attempt(batch: Sequence[Array]) -> list[Array]:
         try:
             return [array for _, array in live.predict(batch)]
-        except Exception as error:  # noqa: BLE001 - whatever the model raises says what it wants
+        except Exception as error:  # whatever the model raises says what it wants
             raise inputs.Refused(str(error)) from error
 
     try:

@@ -92,7 +92,10 @@ class ArtifactItem(pytest.Item):
             verbose = self.config.get_verbosity()
             return _repr(self, failure.headline(error.result), failure.lines(error.result, verbose))
         if isinstance(error, PluginDefect):
-            lines = ["kerasload: internal error, a defect of the plugin and not of the artifact:", *str(error).splitlines()]
+            lines = [
+                "kerasload: internal error, a defect of the plugin and not of the artifact:",
+                *str(error).splitlines(),
+            ]
             return _repr(self, "kerasload: internal error", lines)
         return super().repr_failure(excinfo)
 

@@ -57,7 +57,9 @@ def add(parser: pytest.Parser) -> None:
         choices=words.RECORD_MODES,
     )
     option("record-in-ci", "Let --keras-record write where CI is set", ini=None, action="store_true")
-    option("expected", "Expected outputs live here, mirroring the artifact tree, not beside the artifacts", metavar="DIR")
+    option(
+        "expected", "Expected outputs live here, mirroring the artifact tree, not beside the artifacts", metavar="DIR"
+    )
     option(
         "custom-objects",
         "Custom objects: package.module, package.module:Name, path/to/file.py[:Name] or Alias=REF; imported in the "
@@ -165,17 +167,19 @@ def read(config: pytest.Config, roots: Sequence[Path]) -> Settings:
             "roundtrip", lambda text, base: words.parse_choices(text, words.FORMATS, "--keras-roundtrip"), ("same",)
         ),
         record=record,
-        expected_dir=reader.parsed("expected", lambda text, base: Path(os.path.abspath(base / Path(text).expanduser())), None),
+        expected_dir=reader.parsed(
+            "expected", lambda text, base: Path(os.path.abspath(base / Path(text).expanduser())), None
+        ),
         custom_objects=reader.every("custom_objects", words.parse_reference),
         version_policy=policy,  # type: ignore[arg-type]
         inference_only=bool(reader.value("inference_only")[0]),
         trust=reader.every("trust", lambda text, base: text),
         timeout=timeout or None,
         memory=reader.parsed("memory", lambda text, base: words.parse_size(text), None),
-        examples=int(reader.parsed("examples", number("examples", 1, whole=True), 10)),
+        examples=int(reader.parsed("examples", number("examples", 1, whole=True), 10.0)),
         rtol=rtol if rtol >= 0 else None,
         atol=atol if atol >= 0 else None,
-        jobs=int(reader.parsed("jobs", number("jobs", 1, whole=True), 0)) or None,
+        jobs=int(reader.parsed("jobs", number("jobs", 1, whole=True), 0.0)) or None,
         tables={root: tables.read(root) for root in roots},
     )
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from pytest_kerasload import discovery, options
+from pytest_kerasload.artifacts.sniffing import savedmodel_marker
 from pytest_kerasload.settings import BadSetting, Settings
 
 _CHECKS = ("file", "safety", "version", "custom-objects", "load", "roundtrip", "predictions")
@@ -113,7 +114,9 @@ class Run:
         """Whether a path lies outside what was selected in place of an argument with brackets."""
         if not self.selected:
             return False
-        plain = [Path(os.path.abspath(self.config.invocation_params.dir / a.partition("::")[0])) for a in self.config.args]
+        plain = [
+            Path(os.path.abspath(self.config.invocation_params.dir / a.partition("::")[0])) for a in self.config.args
+        ]
         stands_in = {above for chosen, _ in self.selected for above in chosen.parents}
         if any((path == one or path.is_relative_to(one)) and one not in stands_in for one in plain):
             return False
@@ -206,7 +209,9 @@ class Run:
         from pytest_kerasload.reports import terminal
 
         terminalreporter.section("keras models")
-        for line, colour in terminal.lines(self.collected, [display(root, self.config) for root in self.settings.models]):
+        for line, colour in terminal.lines(
+            self.collected, [display(root, self.config) for root in self.settings.models]
+        ):
             terminalreporter.line(line, **({colour: True} if colour else {}))
 
     @pytest.hookimpl(tryfirst=True)
@@ -225,7 +230,7 @@ class Run:
 
 def _ours(directory: Path, root: Path) -> bool:
     """Whether a directory that is not descended into is none of a SavedModel's: pytest may look for tests there."""
-    return discovery.savedmodel_marker(directory.parent) is None and directory != root
+    return savedmodel_marker(directory.parent) is None and directory != root
 
 
 def _skipped(item: pytest.Item) -> bool:

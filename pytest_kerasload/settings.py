@@ -96,9 +96,7 @@ class Settings:
         for glob, overrides in self.tables.get(root, ()):
             if fnmatch.fnmatchcase(name, glob.rstrip("/")) or fnmatch.fnmatchcase(artifact.name, glob.rstrip("/")):
                 default = Overrides()
-                merged |= {
-                    key: value for key, value in vars(overrides).items() if value != getattr(default, key)
-                }
+                merged |= {key: value for key, value in vars(overrides).items() if value != getattr(default, key)}
         return Overrides(**merged)
 
     def references(self, artifact: Path) -> tuple[Reference, ...]:

@@ -69,7 +69,9 @@ def _check(table: Mapping[str, Any], keys: Mapping[str, tuple[type, ...]], where
             hint = f"; did you mean {near[0]!r}?" if near else f"; it can be one of {', '.join(keys)}"
             raise BadSetting(f"{where}: unknown key {key!r}{hint}")
         if not isinstance(value, keys[key]) or (isinstance(value, bool) and bool not in keys[key]):
-            wanted = " or ".join({bool: "true/false", str: "text", list: "a list", dict: "a table"}.get(t, "a number") for t in keys[key])
+            wanted = " or ".join(
+                {bool: "true/false", str: "text", list: "a list", dict: "a table"}.get(t, "a number") for t in keys[key]
+            )
             raise BadSetting(f"{where}: {key} = {value!r} should be {wanted}")
         if isinstance(value, int | float) and not isinstance(value, bool) and key in ("rtol", "atol", "max_mismatch"):
             if value < 0 or (key == "max_mismatch" and value >= 1):
@@ -93,7 +95,7 @@ def _overrides(table: Mapping[str, Any], path: Path, glob: str) -> Overrides:
         if word not in FORMATS:
             raise BadSetting(f"{where}: roundtrip = {word!r} is none of {', '.join(FORMATS)}")
     if (table.get("xfail") or table.get("skip")) and not table.get("reason"):
-        raise BadSetting(f"{where}: say why with reason = \"...\": it is shown in the report")
+        raise BadSetting(f'{where}: say why with reason = "...": it is shown in the report')
     return Overrides(
         skip=table.get("skip", False),
         xfail=table.get("xfail", False),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pytest_kerasload.artifacts.record import ConfigObject
-from pytest_kerasload.causes import cause
+from pytest_kerasload.causes.catalogue import cause
 from pytest_kerasload.checks.verdict import Context, Verdict
 from pytest_kerasload.environments.process import RequestFailed, WorkerEnded
 from pytest_kerasload.findings import Finding, Remedy

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from pytest_kerasload import expected, inputs
-from pytest_kerasload.causes import cause, explain
+from pytest_kerasload.causes.catalogue import cause
+from pytest_kerasload.causes.explaining import explain
 from pytest_kerasload.checks import comparing
 from pytest_kerasload.checks.predictions import against_expected, no_inputs
 from pytest_kerasload.checks.verdict import Context, Verdict
@@ -38,7 +39,8 @@ def _as_allowed(context: Context, error: RequestFailed) -> Verdict:
             continue
         found = explain(error.text, context.session.versions, context.artifact)
         note = found.finding(
-            f"load_model(path) does not work on {context.label} ({_first_line(error)}); it loads in the way that was allowed",
+            f"load_model(path) does not work on {context.label} ({_first_line(error)}); "
+            "it loads in the way that was allowed",
             remedies=(),
             fails=False,
         )
@@ -98,7 +100,9 @@ def _first_line(error: RequestFailed) -> str:
 def _where(context: Context, error: RequestFailed) -> str:
     """Places of the artifact that the loader's words name."""
     text = said(error)
-    named = [item.place for item in context.artifact.objects if item.custom and f"{item.name!r}" in text.replace('"', "'")]
+    named = [
+        item.place for item in context.artifact.objects if item.custom and f"{item.name!r}" in text.replace('"', "'")
+    ]
     return ", ".join(list(dict.fromkeys(named))[:5])
 
 
@@ -110,9 +114,7 @@ def _tried(context: Context) -> list[Remedy]:
         ways.append(("load_model(path, compile=False)", lambda: session.load(compile=False)))
     if context.artifact.format == "savedmodel":
         instead = "keras.layers.TFSMLayer(path, call_endpoint=...)" if session.versions.keras3 else "its signatures"
-        ways.append(
-            (f"tf.saved_model.load(path).signatures, or {instead}", lambda: session.load(way="signatures"))
-        )
+        ways.append((f"tf.saved_model.load(path).signatures, or {instead}", lambda: session.load(way="signatures")))
     found = []
     for action, way in ways:
         try:
@@ -132,7 +134,9 @@ def _verified(context: Context, action: str, loaded: Loaded) -> Remedy:
     if verdict.findings:
         return Remedy(action, verified=False, detail=f"loads, but {verdict.findings[0].message}")
     largest = verdict.measured.max_abs_error
-    return Remedy(action, verified=True, detail="outputs match" + (f", max |d| {largest:.1e}" if largest is not None else ""))
+    return Remedy(
+        action, verified=True, detail="outputs match" + (f", max |d| {largest:.1e}" if largest is not None else "")
+    )
 
 
 # Warnings that say that something of the training state was not restored. The model predicts all the same.

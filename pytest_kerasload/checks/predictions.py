@@ -9,12 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pytest_kerasload import comparison, expected, inputs
-from pytest_kerasload.causes import cause
+from pytest_kerasload.causes.catalogue import cause
+from pytest_kerasload.causes.explaining import explain
 from pytest_kerasload.checks import comparing
 from pytest_kerasload.checks.verdict import Context, Verdict
 from pytest_kerasload.environments.process import RequestFailed
 from pytest_kerasload.environments.session import Loaded, Output
-from pytest_kerasload.findings import Finding, Measured, Remedy
+from pytest_kerasload.findings import Finding, Remedy
 from pytest_kerasload.precision import tolerance
 
 Array = NDArray[Any]
@@ -83,9 +84,10 @@ def _pairs(
                 f"{', '.join(map(repr, names))}"
             )
     except expected.NamesDiffer as error:
-        places = _by_position(names, obtained)
-        if places is None:
+        numbered = _by_position(names, obtained)
+        if numbered is None:
             return [], cause("expected-names-differ").finding(str(error), where=context.expected_path.name)
+        places = numbered
     dtypes = tuple(output.array.dtype.name for output in obtained)
     compared = []
     for output, place in zip(obtained, places, strict=True):
@@ -93,9 +95,7 @@ def _pairs(
         name = names[place]
         allowed = tolerance(context.artifact, name, dtypes, context.settings)
         ours = bool(known.provenance)
-        compared.append(
-            comparison.compare(name, known.outputs[name], output.array, allowed, same_dtype=ours)
-        )
+        compared.append(comparison.compare(name, known.outputs[name], output.array, allowed, same_dtype=ours))
     return compared, None
 
 
@@ -114,9 +114,7 @@ def _by_position(names: Sequence[str], obtained: Sequence[Output]) -> list[int |
     return None
 
 
-def _deterministic(
-    context: Context, loaded: Loaded, given: Sequence[Array | None], obtained: Sequence[Output]
-) -> bool:
+def _deterministic(context: Context, loaded: Loaded, given: Sequence[Array | None], obtained: Sequence[Output]) -> bool:
     """Whether the same inputs give the same outputs a second time."""
     again = context.session.predict(loaded, given)
     return all(one.agrees for one in comparing.side_by_side(context, obtained, again))
@@ -136,7 +134,9 @@ def _missing(context: Context) -> Finding:
         f"there are no expected outputs to compare with: {path.name} does not exist",
         where=str(path),
         remedies=(
-            Remedy(f"record them from a release that is known to be right: pytest --keras-models={root} --keras-record"),
+            Remedy(
+                f"record them from a release that is known to be right: pytest --keras-models={root} --keras-record"
+            ),
             Remedy("or from the live model, after saving it: pytest_kerasload.record(model, path)"),
         ),
     )
@@ -226,8 +226,11 @@ def unique_names(outputs: Sequence[Output]) -> list[str]:
 
 
 def no_inputs(context: Context, error: inputs.InputsNotFound) -> Finding:
-    """The finding for a model that no generated input satisfied."""
-    return cause("inputs-not-found").finding(f"{context.artifact.path.name}: {error}")
+    """The finding for a model that no generated input satisfied; where its complaint is a known one, that."""
+    found = explain(error.said, context.session.versions, context.artifact) if error.said else cause("inputs-not-found")
+    if found.family == "unknown":
+        found = cause("inputs-not-found")
+    return found.finding(f"{context.artifact.path.name}: {error}", detail=error.said[:600])
 
 
 def _noise(

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from pytest_kerasload import comparison, inputs
 from pytest_kerasload.artifacts.record import Format
-from pytest_kerasload.causes import cause
+from pytest_kerasload.causes.catalogue import cause
 from pytest_kerasload.checks import comparing
 from pytest_kerasload.checks.predictions import no_inputs, random_outputs
 from pytest_kerasload.checks.verdict import Context, Verdict
@@ -71,7 +71,9 @@ def _load_copy(context: Context, first: Loaded, copy: Path, format: Format) -> L
     last: RequestFailed | None = None
     for options in _options(context):
         try:
-            return session.load_path(copy, way="keras", **options)
+            return session.load_path(
+                copy, way="keras", compile=options.get("compile", True), unsafe=options.get("unsafe", False)
+            )
         except RequestFailed as error:
             last = last or error
     assert last is not None
@@ -101,7 +103,8 @@ def _missing_weights(context: Context, loaded: Loaded) -> Iterator[Finding]:
     if elements > stored:
         names = ", ".join(name for name, _ in weights[:5]) + (" ..." if len(weights) > 5 else "")
         yield cause("weights-missing-in-file").finding(
-            f"the model has {elements:,} weight elements, its file only {stored:,}: {elements - stored:,} were not stored",
+            f"the model has {elements:,} weight elements, its file only {stored:,}: "
+            f"{elements - stored:,} were not stored",
             where=f"among {names}",
         )
 
@@ -109,15 +112,8 @@ def _missing_weights(context: Context, loaded: Loaded) -> Iterator[Finding]:
 def _two_loads(context: Context, first: Loaded) -> Iterator[Finding]:
     """Weights that differ between two loads of the same file: they were never restored."""
     session = context.session
-    options = next(
-        (
-            {"compile": compile, "unsafe": unsafe}
-            for (compile, unsafe, _), loaded in session.loads.items()
-            if loaded is first
-        ),
-        {},
-    )
-    again = session.load_path(context.artifact.path, **options)
+    compile, unsafe = next(((key[0], key[1]) for key, kept in session.loads.items() if kept is first), (True, False))
+    again = session.load_path(context.artifact.path, compile=compile, unsafe=unsafe)
     compared = session.compare(first, again)
     session.drop(again)
     difference = compared.weights
@@ -192,7 +188,9 @@ def _state_findings(context: Context, format: Format, compared: Comparison) -> I
             )
     optimizer = compared.optimizer
     # Two variables are the step count and the learning rate, which every optimizer has before it was ever used.
-    if optimizer.counts[0] > max(2, optimizer.counts[1]) or (optimizer.counts[0] == optimizer.counts[1] and optimizer.places):
+    if optimizer.counts[0] > max(2, optimizer.counts[1]) or (
+        optimizer.counts[0] == optimizer.counts[1] and optimizer.places
+    ):
         yield cause("roundtrip-optimizer-state-differs").finding(
             f"the optimizer of {name} had {optimizer.counts[0]} variables and has {optimizer.counts[1]} after saving as "
             f"{format}; {len(optimizer.places)} hold other values",
@@ -203,18 +201,25 @@ def _state_findings(context: Context, format: Format, compared: Comparison) -> I
 
 # Keys that differ between two descriptions of the same model: identities, not contents.
 _IDENTITIES = frozenset({"shared_object_id", "build_config", "compile_config", "keras_version", "backend"})
+# The envelope of a serialised object: Keras 2.13 to 2.15 write it with and without these for the same object.
+_ENVELOPE = frozenset({"module", "registered_name"})
 _NUMBER = (int, float)
 
 
 def differences(one: Any, other: Any, place: str = "") -> Iterator[tuple[str, Any, Any]]:
     """Places at which two configurations differ, with what stood and stands there."""
     if isinstance(one, Mapping) and isinstance(other, Mapping):
+        envelope = _ENVELOPE if "class_name" in one and "class_name" in other else frozenset()
         for key in sorted({*one, *other}, key=str):
-            if key not in _IDENTITIES:
+            if key not in _IDENTITIES and key not in envelope:
                 yield from differences(one.get(key), other.get(key), f"{place}/{key}" if place else str(key))
     elif isinstance(one, list | tuple) and isinstance(other, list | tuple) and len(one) == len(other):
         for index, (left, right) in enumerate(zip(one, other, strict=True)):
-            name = left.get("config", {}).get("name") if isinstance(left, Mapping) and isinstance(left.get("config"), Mapping) else None
+            name = (
+                left.get("config", {}).get("name")
+                if isinstance(left, Mapping) and isinstance(left.get("config"), Mapping)
+                else None
+            )
             yield from differences(left, right, f"{place}/{name or index}")
     elif isinstance(one, _NUMBER) and isinstance(other, _NUMBER) and not isinstance(one, bool):
         # Numbers come back from float32 variables (learning rates) with seven digits.
@@ -280,7 +285,9 @@ def _predictions(context: Context, format: Format, first: Loaded, second: Loaded
             return Verdict((random_outputs(context),), best)
         return Verdict((_differs(context, format, found),), comparing.measured(found.found, tally["examples"], best))
     except RequestFailed as error:
-        return Verdict((_failed(context, format, "roundtrip-predictions-differ", "answers no more after saving", error),), best)
+        return Verdict(
+            (_failed(context, format, "roundtrip-predictions-differ", "answers no more after saving", error),), best
+        )
     if ended:
         raise ended[0]
     return Verdict(measured=best)

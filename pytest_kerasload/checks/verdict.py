@@ -61,7 +61,7 @@ class Context:
         load = self.session.load
         ways: list[Callable[[], Loaded]] = [load]
         if self.session.way == "keras":
-            if self.session.trusted and self.session.versions.keras3 or self._native_trusted():
+            if (self.session.trusted and self.session.versions.keras3) or self._native_trusted():
                 ways.append(lambda: load(unsafe=True))
             if self.settings.inference_only:
                 ways.append(lambda: load(compile=False))

@@ -181,7 +181,7 @@ class _Worker:
             result = self.gate.unmet(task, group.results if needs else None) or self._judge(group, task)
         except CancelledError:
             raise
-        except Exception:  # noqa: BLE001 - a defect of this plugin is told apart from a failing artifact
+        except Exception:  # a defect of this plugin is told apart from a failing artifact
             result = replace(self.gate.skipped(task, ""), outcome="error", reason=traceback.format_exc())
         result = replace(result, seconds=time.monotonic() - began)
         group.results[task] = result
@@ -192,7 +192,7 @@ class _Worker:
         return ("load",) if task.check in ("roundtrip", "predictions") else ()
 
     def _judge(self, group: _Group, task: Task) -> CheckResult:
-        from pytest_kerasload.causes import cause
+        from pytest_kerasload.causes.catalogue import cause
         from pytest_kerasload.checks import custom_objects, load, predictions, roundtrip
         from pytest_kerasload.checks.verdict import Context
         from pytest_kerasload.gate import environment_finding
@@ -290,7 +290,7 @@ class _Worker:
 
 
 def _unexpected(error: RequestFailed, versions: object, gate: Gate, path: Path) -> Finding:
-    from pytest_kerasload.causes import explain
+    from pytest_kerasload.causes.explaining import explain
     from pytest_kerasload.environments.versions import Versions
 
     assert isinstance(versions, Versions)

@@ -96,12 +96,12 @@ class Process:
             ) from error
         reply = self._receive(Limits(_START_SECONDS, 0), "starting TensorFlow")
         if not reply["ok"]:
-            error = reply["error"]
+            said = reply["error"]
             self.close()
             raise WorkerBroken(
                 "tensorflow-broken",
-                f"TensorFlow cannot be imported there: {error['type']}: {error['text']}",
-                error["traceback"],
+                f"TensorFlow cannot be imported there: {said['type']}: {said['text']}",
+                said["traceback"],
             )
         self.describes: dict[str, Any] = reply
 
@@ -155,7 +155,7 @@ class Process:
         popen = self._gateway._io.popen  # type: ignore[attr-defined]
         try:
             code = popen.wait(timeout=10)
-        except Exception:  # noqa: BLE001 - a process that closed its pipes and lives on is ended below
+        except Exception:  # a process that closed its pipes and lives on is ended below
             code = None
         if code is not None and code < 0:
             try:
@@ -190,6 +190,6 @@ class Process:
         try:
             self._gateway._io.popen.wait(timeout=10)  # type: ignore[attr-defined]
             self._gateway.join(timeout=2)  # execnet's receiver has seen the end of the pipe: nothing is written later
-        except Exception:  # noqa: BLE001 - the process is gone either way
+        except Exception:  # the process is gone either way
             pass
         self._group.terminate(timeout=0.5)

@@ -126,9 +126,7 @@ class Session:
             self.loads[key] = self.load_path(self.artifact.path, compile=compile, unsafe=unsafe, way=way)
         return self.loads[key]
 
-    def load_path(
-        self, path: Path, *, compile: bool = True, unsafe: bool = False, way: str | None = None
-    ) -> Loaded:
+    def load_path(self, path: Path, *, compile: bool = True, unsafe: bool = False, way: str | None = None) -> Loaded:
         """A model loaded anew from any path."""
         self._count += 1
         key = f"model-{self._count}"
@@ -178,8 +176,8 @@ class Session:
         return Comparison(
             weights=_difference(reply["weights"]),
             optimizer=_difference(reply["optimizer"]),
-            config=tuple(reply["config"]) if "config" in reply else None,  # type: ignore[arg-type]
-            compiled=tuple(reply["compile"]) if "compile" in reply else None,  # type: ignore[arg-type]
+            config=tuple(reply["config"]) if "config" in reply else None,
+            compiled=tuple(reply["compile"]) if "compile" in reply else None,
         )
 
     def save(self, loaded: Loaded, format: Format) -> Path:
@@ -208,9 +206,7 @@ class Session:
 
     def drop(self, *loaded: Loaded, copy: Path | None = None) -> None:
         """Let go of models, and of a copy that :meth:`save` made."""
-        self._ask(
-            "release", keys=[one.key for one in loaded], directory=str(copy.parent) if copy is not None else None
-        )
+        self._ask("release", keys=[one.key for one in loaded], directory=str(copy.parent) if copy is not None else None)
 
     def close(self) -> None:
         """Let go of everything that the process holds of this artifact."""

@@ -23,14 +23,26 @@ def complete(item: ArtifactItem, call: pytest.CallInfo[None], report: pytest.Tes
     if item.result is not None:
         artifact = artifact_json(gate.artifact(item.task.path), path)
     else:
-        artifact = {"path": path, "format": "unknown", "sha256": "", "bytes": 0, "saved_with": {"tensorflow": None, "keras": None}, "custom_objects": [], "inputs": [], "outputs": []}
+        artifact = {
+            "path": path,
+            "format": "unknown",
+            "sha256": "",
+            "bytes": 0,
+            "saved_with": {"tensorflow": None, "keras": None},
+            "custom_objects": [],
+            "inputs": [],
+            "outputs": [],
+        }
     environments = []
     for environment in run.settings.environments:
         versions = gate.versions(environment)
         environments.append({"id": environment.id, **versions.as_json()})
     report.kerasload = {  # type: ignore[attr-defined]
         "artifact": artifact,
-        "check": {**result.as_json(), "findings": [_finding(f, j) for f, j in zip(result.findings, result.as_json()["findings"], strict=True)]},
+        "check": {
+            **result.as_json(),
+            "findings": [_finding(f, j) for f, j in zip(result.findings, result.as_json()["findings"], strict=True)],
+        },
         "environments": environments,
     }
     for name, value in properties(result, artifact):

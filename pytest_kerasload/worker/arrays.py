@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from typing import Any, Dict, List, Tuple
+from typing import Any, List, Tuple
 
 import numpy as np
 
@@ -62,6 +62,12 @@ def tensor(tf: Any, dtype: str, array: np.ndarray) -> Any:
     return tf.constant(array.astype(wanted.as_numpy_dtype))
 
 
-def names_of(items: List[Tuple[str, Any]]) -> Dict[str, int]:
-    """Position by name."""
-    return {name: index for index, (name, _) in enumerate(items)}
+def named(variables: Any) -> List[Tuple[str, np.ndarray]]:
+    """Name and value of every variable that holds an array; lookup tables and their like are not weights."""
+    found = []
+    for variable in variables:
+        if variable is None or not (hasattr(variable, "numpy") or hasattr(variable, "read_value")):
+            continue
+        name = getattr(variable, "path", None) or getattr(variable, "name", None) or ""
+        found.append((str(name), as_array(variable)))
+    return found

@@ -121,7 +121,7 @@ def _constructor_complaint(runtime: Any, value: Any, used: Dict[str, Any]) -> Op
         return None
     try:
         build(dict(config))
-    except Exception as error:  # noqa: BLE001 - the user's own code may raise anything
+    except Exception as error:  # the user's own code may raise anything
         return {"type": type(error).__name__, "text": str(error)}
     return None
 

@@ -25,7 +25,7 @@ def _words(layer: Any) -> List[str]:
         return []
     try:
         found = layer.get_vocabulary()
-    except Exception:  # noqa: BLE001 - an unadapted layer raises
+    except Exception:  # an unadapted layer raises
         return []
     return [str(word) for word in found[:200]]
 
@@ -78,7 +78,7 @@ def add(model: Any, leaves: List[Tuple[str, Any]], specs: List[Dict[str, Any]]) 
     for (_, leaf), spec in zip(leaves, specs):
         try:
             layers = list(_first_layers(model, leaf))
-        except Exception:  # noqa: BLE001 - hints only: inputs are tried all the same, and complaints are read
+        except Exception:  # hints only: inputs are tried all the same, and complaints are read
             continue
         if not layers and len(specs) == 1:
             layers = list(getattr(model, "layers", None) or [])[:2]

@@ -55,7 +55,7 @@ class KerasModel:
         """The nested TensorSpec of a model that is neither functional nor Sequential, where it was kept."""
         try:
             spec = self.model.save_spec()  # Keras 2.7+
-        except Exception:  # noqa: BLE001 - any failure means: not kept
+        except Exception:  # any failure means: not kept
             spec = None
         if spec is None:
             spec = getattr(self.model, "_saved_model_inputs_spec", None)  # Keras 2.4 to 2.6
@@ -116,7 +116,7 @@ class KerasModel:
         config = None
         try:
             config = self.model.get_build_config()  # Keras 2.12+ and 3
-        except Exception:  # noqa: BLE001 - the user's own method may raise anything
+        except Exception:  # the user's own method may raise anything
             config = None
         if config:
             shapes = config.get("input_shape") or config.get("shapes_dict")
@@ -229,13 +229,11 @@ class KerasModel:
 
     def weights(self) -> List[Tuple[str, np.ndarray]]:
         """Name and value of every weight in the model's own order; no metric, optimizer or seed state."""
-        found = []
-        for weight in self.model.weights:
-            name = str(getattr(weight, "path", None) or weight.name)
-            if name.split(":")[0].endswith("seed_generator_state"):
-                continue
-            found.append((name, arrays.as_array(weight)))
-        return found
+        try:
+            weights = self.model.weights
+        except ValueError:  # a model that was never built: it has none yet
+            weights = []
+        return [item for item in arrays.named(weights) if not item[0].split(":")[0].endswith("seed_generator_state")]
 
     def optimizer_state(self) -> List[Tuple[str, np.ndarray]]:
         """Name and value of every variable of the optimizer; empty without one."""
@@ -247,4 +245,4 @@ class KerasModel:
             variables = variables()
         if variables is None:
             variables = getattr(optimizer, "weights", [])
-        return [(str(getattr(v, "path", None) or v.name), arrays.as_array(v)) for v in variables]
+        return arrays.named(variables)

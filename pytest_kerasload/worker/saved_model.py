@@ -129,7 +129,7 @@ class SignatureModel:
                 for variable in function.graph.variables if hasattr(function, "graph") else ():
                     seen.setdefault(id(variable), variable)
             variables = list(seen.values())
-        return [(str(v.name), arrays.as_array(v)) for v in variables]
+        return arrays.named(variables)
 
     def optimizer_state(self) -> List[Tuple[str, np.ndarray]]:
         """Nothing: an export has no optimizer."""

@@ -24,7 +24,7 @@ class _Remarks(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         try:
             self.found.append(record.getMessage()[:2000])
-        except Exception:  # noqa: BLE001 - a badly formed log call is not the artifact's fault
+        except Exception:  # a badly formed log call is not the artifact's fault
             pass
 
 
@@ -153,7 +153,7 @@ def serve(channel: Any) -> None:
     """Answer requests until the other side closes: ``{"do": NAME, ...arguments}`` → ``{"ok", ..., "remarks"}``."""
     try:
         server = Server()
-    except BaseException as error:  # noqa: BLE001 - a broken TensorFlow may raise anything, SystemExit included
+    except BaseException as error:  # a broken TensorFlow may raise anything, SystemExit included
         channel.send({"ok": False, "error": failure(error), "remarks": []})
         return
     channel.send(dict(server.hello(), ok=True, pid=os.getpid()))
@@ -170,7 +170,7 @@ def serve(channel: Any) -> None:
                 warnings.simplefilter("always")
                 reply = dict(action(**request), ok=True)
             remarks.extend(str(item.message)[:2000] for item in caught)
-        except BaseException as error:  # noqa: BLE001 - whatever an artifact raises is an answer, not the worker's end
+        except BaseException as error:  # whatever an artifact raises is an answer, not the worker's end
             reply = {"ok": False, "error": failure(error)}
         finally:
             for one in loggers:

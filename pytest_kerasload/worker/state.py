@@ -40,7 +40,7 @@ def plain(value: Any) -> Any:
     if hasattr(value, "get_config"):
         try:
             return {"class_name": type(value).__name__, "config": plain(value.get_config())}
-        except Exception:  # noqa: BLE001 - the user's own method may raise anything
+        except Exception:  # the user's own method may raise anything
             return type(value).__name__
     if isinstance(value, bytes):
         return value.decode("utf-8", "replace")
@@ -54,11 +54,11 @@ def config(keras_model: Any) -> Any:
     try:
         # Through Keras' own JSON where there is one: it turns nested objects into their configurations.
         return plain(json.loads(keras_model.to_json())["config"])
-    except Exception:  # noqa: BLE001 - a model without get_config raises NotImplementedError, others what they like
+    except Exception:  # a model without get_config raises NotImplementedError, others what they like
         pass
     try:
         return plain(keras_model.get_config())
-    except Exception:  # noqa: BLE001
+    except Exception:
         return None
 
 
@@ -70,7 +70,11 @@ def canonical(identifier: Any) -> Any:
         inner = identifier.get("config")
         if identifier["class_name"] == "function":
             return canonical(inner)
-        if isinstance(inner, dict) and isinstance(inner.get("fn"), (str, dict)) and "Wrapper" in identifier["class_name"]:
+        if (
+            isinstance(inner, dict)
+            and isinstance(inner.get("fn"), (str, dict))
+            and "Wrapper" in identifier["class_name"]
+        ):
             return canonical(inner["fn"])
         return canonical(str(identifier["class_name"]))
     if isinstance(identifier, dict):
@@ -102,12 +106,12 @@ def _arguments(model: Any) -> Dict[str, Any]:
     """The arguments that the model was compiled with."""
     try:
         found = model._get_compile_args()  # Keras 2.3 to 2.15
-    except Exception:  # noqa: BLE001 - a private method: absent, or refusing an uncompiled model
+    except Exception:  # a private method: absent, or refusing an uncompiled model
         found = None
     if found is None:
         try:
             found = model.get_compile_config()  # Keras 2.12+ and 3
-        except Exception:  # noqa: BLE001
+        except Exception:
             found = None
     return dict(found or {})
 
@@ -124,7 +128,7 @@ def compile_state(model: Any) -> Dict[str, Any]:
         state["optimizer"] = canonical(type(inner if inner is not None else optimizer).__name__)
         try:
             state["optimizer_config"] = plain((inner if inner is not None else optimizer).get_config())
-        except Exception:  # noqa: BLE001
+        except Exception:
             state["optimizer_config"] = None
     state["loss"] = [canonical(item) for item in _flat_identifiers(arguments.get("loss"))]
     for key in ("metrics", "weighted_metrics"):
