@@ -14,30 +14,39 @@ from pytest_kerasload.artifacts.sniffing import content_of, is_artifact, savedmo
 
 # Never artifacts, wherever they stand. Unlike pytest's own list this one has no `build` and no `dist`: models are
 # put there, and one that is passed over in silence was not gated.
-_SKIPPED = frozenset({"__pycache__", "node_modules", ".git", ".hg", ".svn", ".tox", ".venv", ".nox"})
+_SKIPPED = frozenset({"__pycache__", "node_modules"})
 
 
 def descends(directory: Path, root: Path) -> bool:
-    """Whether the directory is looked into for artifacts: not a SavedModel's inside, not junk, no link in a loop."""
-    if directory.name in _SKIPPED or (directory / "pyvenv.cfg").exists():
+    """Whether the directory is looked into for artifacts: not a SavedModel's inside, not hidden, no link in a loop.
+
+    What the user gave by name is.
+    """
+    if directory == root:
+        return True
+    if directory.name.startswith(".") or directory.name in _SKIPPED or (directory / "pyvenv.cfg").exists():
         return False
-    if directory != root and savedmodel_marker(directory.parent) is not None:
-        return False
-    return not _loops(directory, root)
+    return savedmodel_marker(directory.parent) is None and not _loops(directory, root)
 
 
 def _loops(directory: Path, root: Path) -> bool:
-    """Whether a link leads back to a directory above it."""
+    """Whether a link leads back: to a directory that it was reached through, or that one of those lies in."""
     if not directory.is_symlink():
         return False
     real = os.path.realpath(directory)
     above = directory.parent
     while True:
-        if os.path.realpath(above) == real:
+        if Path(os.path.realpath(above)).is_relative_to(real):
             return True
         if above == root or above == above.parent:
             return False
         above = above.parent
+
+
+def lost(directory: Path) -> list[Path]:
+    """Links in a directory that are named like a model and lead to nothing: an artifact that was not fetched."""
+    found = (path for path in directory.iterdir() if path.is_symlink() and not path.exists())
+    return sorted(path for path in found if is_artifact(path))
 
 
 def is_collected(path: Path, roots: tuple[Path, ...]) -> bool:
@@ -59,7 +68,10 @@ def format_of(artifact: Path) -> Format:
     """The format by what the artifact holds, else by its name; good enough to name its round trip."""
     if artifact.is_dir():
         return "savedmodel"
-    content = content_of(artifact)
+    try:
+        content = content_of(artifact)
+    except OSError:  # what keeps it from being read is for the file check to say
+        content = "unknown"
     if content == "zip" or (content != "hdf5" and artifact.suffix == ".keras"):
         return "keras"
     return "h5"

@@ -136,7 +136,7 @@ class Run:
             root = self.settings.root_of(collection_path)
             if not discovery.descends(collection_path, root):
                 return True if self.only_artifacts or not _ours(collection_path, root) else None
-            return False if self.only_artifacts or not collection_path.name.startswith(".") else None
+            return False
         if discovery.is_collected(collection_path, self.settings.models):
             return False
         return True if self.only_artifacts else None
@@ -147,6 +147,22 @@ class Run:
         from pytest_kerasload.nodes import ArtifactFile
 
         return ArtifactFile.make(parent, file_path, self.settings, self.gate)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_make_collect_report(
+        self, collector: pytest.Collector
+    ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+        report = yield
+        if report.passed and isinstance(collector, pytest.Directory) and self._under_root(collector.path):
+            from pytest_kerasload.nodes import ArtifactFile
+
+            # pytest passes over links that lead to nothing: such an artifact would drop out of the gate in silence.
+            report.result += [
+                ArtifactFile.make(collector, path, self.settings, self.gate)
+                for path in discovery.lost(collector.path)
+                if not self._deselected(path)
+            ]
+        return report
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
