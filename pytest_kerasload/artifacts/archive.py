@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import struct
 import zipfile
@@ -10,14 +9,11 @@ import zlib
 from pathlib import Path
 from typing import Any
 
-import h5py
-
 from pytest_kerasload.artifacts import specs
 from pytest_kerasload.artifacts.configs import objects_in
-from pytest_kerasload.artifacts.hdf5 import ERRORS, damage, first_line, without_weights
+from pytest_kerasload.artifacts.hdf5 import contents_of, damage, first_line, without_weights
 from pytest_kerasload.artifacts.layers import is_object
 from pytest_kerasload.artifacts.record import Artifact, SavedWith, Weights
-from pytest_kerasload.artifacts.weights import stored_weights
 from pytest_kerasload.causes import file as causes
 from pytest_kerasload.findings import Finding
 
@@ -98,7 +94,7 @@ def _read(path: Path, archive: zipfile.ZipFile) -> Artifact:
     training = training if isinstance(training, dict) else None
     weights = Weights(None)
     if store is not None and store not in bad:
-        weights = _weights(path, archive, store, problems)
+        weights = _weights(path, store, problems)
     objects = objects_in(config, training)
     if weights.elements == 0:
         problems.extend(without_weights(path, objects))
@@ -161,20 +157,13 @@ def _saved_with(metadata: dict[str, Any] | None) -> SavedWith:
     return SavedWith(keras=told("keras_version"), date=told("date_saved"))
 
 
-def _weights(path: Path, archive: zipfile.ZipFile, store: str, problems: list[Finding]) -> Weights:
-    """Counted in place: HDF5 is read through the member, which Keras stores uncompressed, so that seeking is cheap."""
+def _weights(path: Path, store: str, problems: list[Finding]) -> Weights:
     if store.endswith(".npz"):
         # Its arrays hold pickled dicts: there is nothing to count without running them.
         return Weights(None, style="npz")
-    try:
-        with archive.open(store) as member:
-            content: Any = member if archive.getinfo(store).compress_type == zipfile.ZIP_STORED else _unpacked(member)
-            with h5py.File(content, "r") as file:
-                return stored_weights(file)
-    except (*ERRORS, *_ZIP_ERRORS) as error:
-        problems.append(damage(f"{store} in {path.name}", error))
+    found, said = contents_of(path, store)
+    if found is None or found["weights_error"]:
+        said = said or f"the HDF5 library says {found['weights_error'] if found else ''}"
+        problems.append(damage(f"{store} in {path.name}", said))
         return Weights(None)
-
-
-def _unpacked(member: Any) -> io.BytesIO:
-    return io.BytesIO(member.read())
+    return Weights(**found["weights"])

@@ -1,4 +1,4 @@
-"""Legacy HDF5 models and HDF5 weights, read without TensorFlow and without following links."""
+"""Legacy HDF5 models and HDF5 weights: what stands in them, made into the record of an artifact."""
 
 from __future__ import annotations
 
@@ -6,19 +6,15 @@ import json
 from pathlib import Path
 from typing import Any
 
-import h5py
-
 from pytest_kerasload.artifacts import specs
 from pytest_kerasload.artifacts.configs import objects_in
+from pytest_kerasload.artifacts.hdf5_contents import contents
+from pytest_kerasload.artifacts.isolation import ChildGone, isolated
 from pytest_kerasload.artifacts.layers import is_object
 from pytest_kerasload.artifacts.record import Artifact, ConfigObject, SavedWith, Weights
 from pytest_kerasload.artifacts.sniffing import hdf5_offset
-from pytest_kerasload.artifacts.weights import has_store, layered_weights, member, names, stored_weights, text
 from pytest_kerasload.causes import file as causes
 from pytest_kerasload.findings import Finding
-
-ERRORS = (OSError, KeyError, ValueError, RuntimeError, TypeError, AttributeError, RecursionError, MemoryError)
-"""What h5py raises on damaged files, depending on where the damage is."""
 
 _SHOWN = 5
 """How many missing parts a message names."""
@@ -40,16 +36,34 @@ def read(path: Path) -> Artifact:
     cut = truncation(path)
     if cut is not None:
         return Artifact(path, "unknown", readable=False, problems=(cut,))
+    found, said = contents_of(path)
+    if found is None:
+        return Artifact(path, "unknown", readable=False, problems=(damage(path.name, said),))
+    saved_with = SavedWith(keras=found["keras_version"], backend=found["backend"])
+    weights = Weights(**found["weights"])
+    if found["kind"] == "model":
+        return _model(path, found, saved_with, weights)
+    if found["kind"] == "weights":
+        return _weights_only(path, found, saved_with, weights)
+    held = ", ".join(found["members"][:_SHOWN]) or "nothing"
+    problem = causes.NOT_A_KERAS_HDF5.finding(
+        f"{path.name} is HDF5, and neither a Keras model (no model_config) nor Keras weights: it holds {held}"
+    )
+    return Artifact(path, "unknown", readable=False, problems=(problem,))
+
+
+def contents_of(path: Path, member: str = "") -> tuple[dict[str, Any] | None, str]:
+    """What ``hdf5_contents.contents`` says of a file, or of a member of an archive; or None, and why."""
     try:
-        with h5py.File(path, "r") as file:
-            return _read(path, file)
-    except ERRORS as error:
-        return Artifact(path, "unknown", readable=False, problems=(damage(path.name, error),))
+        found: dict[str, Any] = isolated(contents, str(path), member)
+    except ChildGone as gone:
+        return None, f"the HDF5 library {gone}"
+    return (None, f"the HDF5 library says {found['error']}") if "error" in found else (found, "")
 
 
-def damage(what: str, error: BaseException) -> Finding:
-    """The finding for an HDF5 file that opens not, or only in part."""
-    return causes.CORRUPT.finding(f"{what} is damaged: the HDF5 library says {first_line(error)}", detail=str(error))
+def damage(what: str, said: str) -> Finding:
+    """The finding for HDF5 that opens not, or only in part."""
+    return causes.CORRUPT.finding(f"{what} is damaged: {said}")
 
 
 def first_line(error: BaseException) -> str:
@@ -86,61 +100,32 @@ def truncation(path: Path) -> Finding | None:
     return causes.TRUNCATED.finding(f"{path.name} is cut off: it has {size} bytes, and its HDF5 header says {end}")
 
 
-def _read(path: Path, file: h5py.File) -> Artifact:
-    saved_with = _saved_with(file)
-    if "model_config" in file.attrs:
-        return _model(path, file, saved_with)
-    if names(file, "layer_names") is not None:
-        weights, missing = layered_weights(file)
-        problems = (_incomplete(path, missing),) if missing else ()
-        return _weights_only(path, weights, saved_with, problems)
-    if has_store(file):
-        return _weights_only(path, stored_weights(file), saved_with, ())
-    held = ", ".join(list(file)[:_SHOWN]) or "nothing"
-    problem = causes.NOT_A_KERAS_HDF5.finding(
-        f"{path.name} is HDF5, and neither a Keras model (no model_config) nor Keras weights: it holds {held}"
-    )
-    return Artifact(path, "unknown", readable=False, problems=(problem,))
-
-
-def _saved_with(file: h5py.File) -> SavedWith:
-    """Root attributes, and those of ``model_weights``, which weights files and old models have alone."""
-    group = member(file, "model_weights")
-    places = [file.attrs] + ([group.attrs] if isinstance(group, h5py.Group) else [])
-    found = {
-        key: next((value for place in places if (value := text(place.get(key)))), None)
-        for key in ("keras_version", "backend")
-    }
-    return SavedWith(keras=found["keras_version"], backend=found["backend"])
-
-
-def _weights_only(path: Path, weights: Weights, saved_with: SavedWith, problems: tuple[Finding, ...]) -> Artifact:
+def _weights_only(path: Path, found: dict[str, Any], saved_with: SavedWith, weights: Weights) -> Artifact:
     made = f", saved with Keras {saved_with.keras}" if saved_with.keras else ""
-    finding = causes.WEIGHTS_ONLY.finding(
-        f"{path.name} holds weights only ({weights.tensors} tensors, {weights.elements} elements{made}): "
-        "there is no model configuration in it to build a model from"
-    )
-    return Artifact(
-        path, "weights", readable=False, problems=(finding, *problems), saved_with=saved_with, weights=weights
-    )
+    problems = [
+        causes.WEIGHTS_ONLY.finding(
+            f"{path.name} holds weights only ({weights.tensors} tensors, {weights.elements} elements{made}): "
+            "there is no model configuration in it to build a model from"
+        )
+    ]
+    if found["missing"]:
+        problems.append(_incomplete(path, found["missing"]))
+    if found["weights_error"]:
+        problems.append(damage(path.name, f"the HDF5 library says {found['weights_error']}"))
+    return Artifact(path, "weights", readable=False, problems=tuple(problems), saved_with=saved_with, weights=weights)
 
 
-def _model(path: Path, file: h5py.File, saved_with: SavedWith) -> Artifact:
+def _model(path: Path, found: dict[str, Any], saved_with: SavedWith, weights: Weights) -> Artifact:
     problems: list[Finding] = []
-    config = _json(path, "model_config", file.attrs["model_config"], problems)
-    training = (
-        _json(path, "training_config", file.attrs["training_config"], problems)
-        if "training_config" in file.attrs
-        else None
-    )
-    try:
-        weights, missing = layered_weights(file)
-    except ERRORS as error:
-        weights, missing = Weights(None), ()
-        problems.append(damage(path.name, error))
+    config = _json(path, "model_config", found["model_config"], problems)
+    training = None
+    if found["training_config"] is not None:
+        training = _json(path, "training_config", found["training_config"], problems)
     objects = objects_in(config, training)
-    if missing:
-        problems.append(_incomplete(path, missing))
+    if found["weights_error"]:
+        problems.append(damage(path.name, f"the HDF5 library says {found['weights_error']}"))
+    elif found["missing"]:
+        problems.append(_incomplete(path, found["missing"]))
     elif weights.elements == 0:
         problems.extend(without_weights(path, objects))
     return Artifact(
@@ -158,16 +143,14 @@ def _model(path: Path, file: h5py.File, saved_with: SavedWith) -> Artifact:
     )
 
 
-def _json(path: Path, name: str, value: Any, problems: list[Finding]) -> dict[str, Any] | None:
+def _json(path: Path, name: str, written: str, problems: list[Finding]) -> dict[str, Any] | None:
     """An attribute's JSON object; a model configuration has to be a serialised object besides."""
-    written = text(value)
     try:
-        found = json.loads(written or "")
+        found = json.loads(written)
     except (ValueError, RecursionError) as error:
-        shown = (written or repr(value))[:60]
         problems.append(
             causes.CONFIG_NOT_JSON.finding(
-                f"{name} of {path.name} is not JSON ({first_line(error)}): it begins {shown!r}", where=name
+                f"{name} of {path.name} is not JSON ({first_line(error)}): it begins {written[:60]!r}", where=name
             )
         )
         return None
@@ -182,7 +165,7 @@ def _json(path: Path, name: str, value: Any, problems: list[Finding]) -> dict[st
     return found
 
 
-def _incomplete(path: Path, missing: tuple[str, ...]) -> Finding:
+def _incomplete(path: Path, missing: list[str]) -> Finding:
     more = f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
     return causes.WEIGHTS_MISSING.finding(
         f"{path.name} lists weights that are not in it: {', '.join(missing[:_SHOWN])}{more}",

@@ -139,6 +139,15 @@ def _is_seed(parts: list[str], dataset: h5py.Dataset) -> bool:
 
 def _variables(root: h5py.Group) -> Iterator[tuple[str, h5py.Dataset]]:
     """Every dataset in a group named ``vars``, with the path of the object it belongs to."""
+    for path, group in _groups(root):
+        if path == "vars" or path.endswith("/vars"):
+            for _, child in children(group):
+                if isinstance(child, h5py.Dataset):
+                    yield path.removesuffix("vars").rstrip("/"), child
+
+
+def _groups(root: h5py.Group) -> Iterator[tuple[str, h5py.Group]]:
+    """Every group with its path, each once, even where one contains itself."""
     seen: set[Any] = set()
     waiting: list[tuple[str, h5py.Group]] = [("", root)]
     while waiting:
@@ -147,25 +156,12 @@ def _variables(root: h5py.Group) -> Iterator[tuple[str, h5py.Dataset]]:
         if address in seen:
             continue
         seen.add(address)
+        yield path, group
         for name, child in children(group):
             if isinstance(child, h5py.Group):
                 waiting.append((f"{path}/{name}" if path else name, child))
-            elif isinstance(child, h5py.Dataset) and (path == "vars" or path.endswith("/vars")):
-                yield path.removesuffix("vars").rstrip("/"), child
 
 
 def has_store(file: h5py.Group) -> bool:
     """Whether this is a native store: an object with a group ``vars`` is in it, however deep."""
-    return next(_vars_groups(file), None) is not None
-
-
-def _vars_groups(root: h5py.Group) -> Iterator[str]:
-    waiting: list[tuple[str, h5py.Group, int]] = [("", root, 0)]
-    while waiting:
-        path, group, depth = waiting.pop()
-        for name, child in children(group):
-            if isinstance(child, h5py.Group):
-                if name == "vars":
-                    yield path
-                elif depth < 32:
-                    waiting.append((f"{path}/{name}", child, depth + 1))
+    return any(path == "vars" or path.endswith("/vars") for path, _ in _groups(file))
