@@ -91,7 +91,7 @@ def compare(
     if expected.size == 0:
         return ArrayComparison(name, "shape", f"there is nothing to compare: its shape is {list(expected.shape)}")
     if expected.dtype.kind in "SUb" or (expected.dtype.kind in "iu" and obtained.dtype.kind in "iu"):
-        return _exact(name, expected, obtained)
+        return _exact(name, expected, obtained, tolerance)
     return _numeric(name, expected, obtained, tolerance)
 
 
@@ -117,7 +117,7 @@ def _rows(mask: Array) -> tuple[int, int]:
 
 def _places(mask: Array, order: Array, expected: Array, obtained: Array, difference: Array | None) -> tuple[Place, ...]:
     flat = np.flatnonzero(mask)
-    flat = flat[np.argsort(-order.ravel()[flat], kind="stable")][:10]
+    flat = flat[np.argsort(-order.ravel()[flat].astype(np.float64), kind="stable")][:10]
     found = []
     for position in flat:
         index = tuple(int(i) for i in np.unravel_index(position, mask.shape)) if mask.ndim else ()
@@ -134,24 +134,22 @@ def _text(value: Any) -> str:
     return str(value)[:40]
 
 
-def _exact(name: str, expected: Array, obtained: Array) -> ArrayComparison:
-    if expected.dtype.kind in "SU":
+def _exact(name: str, expected: Array, obtained: Array, tolerance: Tolerance) -> ArrayComparison:
+    words = expected.dtype.kind in "SU"
+    if words:
         expected, obtained = (np.char.encode(a) if a.dtype.kind == "U" else a for a in (expected, obtained))
     mask = np.asarray(expected != obtained)
     count = int(mask.sum())
-    if not count:
-        return ArrayComparison(name, total=expected.size, max_abs=None if expected.dtype.kind in "SU" else 0.0)
-    difference = None
-    largest = None
-    if expected.dtype.kind not in "SU":
-        difference = np.abs(expected.astype(np.float64) - obtained.astype(np.float64))
-        largest = float(difference.max())
+    difference = None if words else np.abs(expected.astype(np.float64) - obtained.astype(np.float64))
+    largest = None if difference is None else float(difference.max())
+    if count <= tolerance.max_mismatch * mask.size:
+        return ArrayComparison(name, "", "", count, mask.size, _rows(mask), largest)
     return ArrayComparison(
         name,
         "values",
-        f"{count:,} of {expected.size:,} elements differ",
+        f"{count:,} of {mask.size:,} elements differ",
         differing=count,
-        total=expected.size,
+        total=mask.size,
         rows=_rows(mask),
         max_abs=largest,
         worst=_places(mask, mask if difference is None else difference, expected, obtained, difference),
