@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import platform
+import struct
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +21,12 @@ Array = NDArray[Any]
 
 SUFFIX = ".expected.npz"
 FORMAT_VERSION = 1
+
+_DAMAGES = (
+    *(ValueError, TypeError, KeyError, AttributeError, EOFError, RuntimeError, MemoryError, SyntaxError),
+    *(zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, struct.error),
+)
+"""What NumPy and zipfile raise on files that are damaged, or something else."""
 
 
 class ExpectedUnreadable(Exception):
@@ -53,12 +61,13 @@ def path_for(artifact: Path, root: Path, directory: Path | None) -> Path:
 
 
 def read(path: Path) -> Expected:
-    """The expected outputs in a file; ExpectedUnreadable when it holds something else, OSError when it cannot be read."""
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-    except (ValueError, EOFError, zipfile.BadZipFile, KeyError, AttributeError, zipfile.LargeZipFile) as error:
-        raise ExpectedUnreadable(f"it is no NumPy .npz of plain arrays ({error})") from error
+    """The expected outputs in a file; ExpectedUnreadable when it holds something else, OSError when it is not read."""
+    with path.open("rb") as stream:  # np.load leaves a file that it cannot read open
+        try:
+            with np.load(stream, allow_pickle=False) as archive:
+                arrays = {name: _plain(name, archive[name]) for name in archive.files}
+        except _DAMAGES as error:
+            raise ExpectedUnreadable(f"it is no NumPy .npz of plain arrays ({error})") from error
     inputs = {name.removeprefix("inputs/"): a for name, a in arrays.items() if name.startswith("inputs/")}
     outputs = {name.removeprefix("outputs/"): a for name, a in arrays.items() if name.startswith("outputs/")}
     foreign = sorted(set(arrays) - {f"inputs/{n}" for n in inputs} - {f"outputs/{n}" for n in outputs} - {"provenance"})
@@ -73,14 +82,26 @@ def read(path: Path) -> Expected:
         try:
             stored = arrays["provenance"].item()
             provenance = json.loads(stored.decode("utf-8") if isinstance(stored, bytes) else str(stored))
-        except (ValueError, AttributeError) as error:
+        except (ValueError, RecursionError) as error:
             raise ExpectedUnreadable(f"its provenance is no JSON text ({error})") from error
+        if not isinstance(provenance, dict):
+            raise ExpectedUnreadable("its provenance is JSON, but no object with names and values")
         version = provenance.get("format_version", provenance.get("version", FORMAT_VERSION))
         if isinstance(version, int) and version > FORMAT_VERSION:
             raise ExpectedUnreadable(
                 f"it was written in format version {version}; this plugin reads up to {FORMAT_VERSION}: upgrade it"
             )
     return Expected(inputs, outputs, provenance)
+
+
+def _plain(name: str, array: Array) -> Array:
+    """The array itself; bfloat16, which NumPy's format stores as two opaque bytes, as float32."""
+    if not isinstance(array, np.ndarray):  # a member of the archive that is no array comes as its bytes
+        raise ValueError(f"{name!r} is no array")
+    if array.dtype == np.dtype("V2"):
+        widened: Array = (array.view(np.uint16).astype(np.uint32) << 16).view(np.float32)
+        return widened
+    return array
 
 
 def provenance(
@@ -104,13 +125,16 @@ def write(path: Path, expected: Expected) -> None:
     """Write the file as a whole: a run that is killed leaves the old file or the new one."""
     arrays: dict[str, Array] = {f"inputs/{name}": array for name, array in expected.inputs.items()}
     arrays |= {f"outputs/{name}": array for name, array in expected.outputs.items()}
+    for name, array in arrays.items():
+        if array.dtype.hasobject:
+            raise ValueError(f"{name} holds Python objects, which are not written")
     if expected.provenance:
         arrays["provenance"] = np.array(json.dumps(expected.provenance, sort_keys=True))
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(prefix=path.name + ".", suffix=".tmp", dir=path.parent)
     try:
         with os.fdopen(descriptor, "wb") as stream:
-            np.savez_compressed(stream, allow_pickle=False, **arrays)
+            np.savez_compressed(stream, **arrays)  # type: ignore[arg-type] # allow_pickle came with NumPy 2
             stream.flush()
             os.fsync(stream.fileno())
         umask = os.umask(0)
