@@ -93,7 +93,7 @@ def _read(path: Path, archive: zipfile.ZipFile) -> Artifact:
     training = config.get("compile_config") if config is not None else None
     training = training if isinstance(training, dict) else None
     weights = Weights(None)
-    if store is not None and store not in bad:
+    if store is not None and store not in bad and not _is_bomb(archive.getinfo(store)):
         weights = _weights(path, store, problems)
     objects = objects_in(config, training)
     if weights.elements == 0:
@@ -113,11 +113,16 @@ def _read(path: Path, archive: zipfile.ZipFile) -> Artifact:
     )
 
 
+def _is_bomb(info: zipfile.ZipInfo) -> bool:
+    """Whether a member unfolds to far more than Keras would ever store packed: not to be read to its end."""
+    return info.file_size > 256 * 1024 * 1024 and info.file_size > 100 * info.compress_size
+
+
 def _bad_members(path: Path, archive: zipfile.ZipFile) -> list[Finding]:
     """Every member whose content does not come out whole; reading one to its end checks its CRC."""
     problems = []
     for info in archive.infolist():
-        if info.is_dir():
+        if info.is_dir() or _is_bomb(info):
             continue
         try:
             with archive.open(info) as member:

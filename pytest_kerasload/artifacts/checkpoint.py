@@ -15,6 +15,8 @@ from pytest_kerasload.artifacts import protos
 
 _MAGIC = (0xDB4775248B80FB57).to_bytes(8, "little")
 _FOOTER = 48
+_MOST_SHARDS = 100_000
+"""The names of data files have room for five digits."""
 
 
 def shard_sizes(index: Path) -> dict[int, int]:
@@ -33,6 +35,8 @@ def shard_sizes(index: Path) -> dict[int, int]:
                 if key == b"":
                     header = protos.message("BundleHeader")
                     header.ParseFromString(value)
+                    if not 0 <= header.num_shards <= _MOST_SHARDS:
+                        raise ValueError(f"it counts {header.num_shards} data files")
                     needed |= {number: needed.get(number, 0) for number in range(header.num_shards)}
                 else:
                     entry = protos.message("BundleEntry")

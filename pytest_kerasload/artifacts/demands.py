@@ -61,20 +61,32 @@ class Demand:
         return self.vocabulary if dtype == "string" else ()
 
 
-def of_model(model: Config, depth: int = 0) -> list[Demand]:
+Memo = dict[int, list["Demand"]]
+"""What was found for each model already: one can be called many times in each of many that are called themselves."""
+
+
+def of_model(model: Config) -> list[Demand]:
     """The demand on each input of a model, in the order of its inputs."""
+    return _of_model(model, 0, {})
+
+
+def _of_model(model: Config, depth: int, memo: Memo) -> list[Demand]:
     if depth > 16 or not is_model(model):
         return []
-    if is_functional(model):
-        return _of_functional(model, depth)
+    if id(model) not in memo:
+        memo[id(model)] = _of_functional(model, depth, memo) if is_functional(model) else _of_chain(model, depth, memo)
+    return memo[id(model)]
+
+
+def _of_chain(model: Config, depth: int, memo: Memo) -> list[Demand]:
     layers = layers_of(model)
     if not layers:
         return []
     found = Demand()
     for index, layer in enumerate(layers):
-        here = _of_layer(layer, 0, depth)
+        here = _of_layer(layer, 0, depth, memo)
         if index == 0 and is_model(layer):
-            nested = of_model(layer, depth + 1)
+            nested = _of_model(layer, depth + 1, memo)
             if len(nested) > 1:
                 return nested
         found = found.and_also(here)
@@ -83,7 +95,7 @@ def of_model(model: Config, depth: int = 0) -> list[Demand]:
     return [found]
 
 
-def _of_functional(model: Config, depth: int) -> list[Demand]:
+def _of_functional(model: Config, depth: int, memo: Memo) -> list[Demand]:
     layers = layers_of(model)
     known = frozenset(layer_name(layer) for layer in layers)
     joined = [(layer, calls(layer, known)) for layer in layers]
@@ -100,7 +112,7 @@ def _of_functional(model: Config, depth: int) -> list[Demand]:
                     for position, ref in enumerate(call):
                         if ref.layer not in carriers:
                             continue
-                        demand = demand.and_also(_of_layer(layer, position, depth))
+                        demand = demand.and_also(_of_layer(layer, position, depth, memo))
                         if class_name(layer) in _PASSING and name not in carriers:
                             carriers.add(name)
                             grown = True
@@ -108,15 +120,15 @@ def _of_functional(model: Config, depth: int) -> list[Demand]:
     return found
 
 
-def _of_layer(layer: Config, position: int, depth: int) -> Demand:
+def _of_layer(layer: Config, position: int, depth: int, memo: Memo) -> Demand:
     """What a layer asks of the tensor at ``position`` of its call."""
     if is_model(layer):
-        nested = of_model(layer, depth + 1)
+        nested = _of_model(layer, depth + 1, memo)
         return nested[position] if position < len(nested) else Demand()
     name = class_name(layer)
     config = config_of(layer)
     if name == "TimeDistributed" and isinstance(config.get("layer"), dict) and depth < 16:
-        return _of_layer(config["layer"], position, depth + 1)
+        return _of_layer(config["layer"], position, depth + 1, memo)
     for key in _SIZES.get(name, ()):
         if _is_size(config.get(key)):
             return Demand(bound=config[key])

@@ -22,8 +22,8 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
-CPU_SECONDS = 30
-"""What one call may take of the processor: files of a hundred thousand datasets take a third of it."""
+CPU_SECONDS = 60
+"""What one call may take of the processor: files of a hundred thousand groups take half of it."""
 
 _WALL_SECONDS = 900
 """What one call may take by the clock, where the system knows no limit of the other kind; storage can be slow."""
@@ -95,11 +95,15 @@ class _Child:
             if self._process.poll() is None:
                 self._process.kill()
             self._process.wait()
+            if self._process.stdin is not None:
+                with contextlib.suppress(OSError):
+                    self._process.stdin.close()
 
     def _listen(self) -> None:
         assert self._process.stdout is not None
-        for line in self._process.stdout:
-            self._answers.put(line)
+        with self._process.stdout as answers:
+            for line in answers:
+                self._answers.put(line)
         # The pipe closes a moment before the exit code is there.
         self._process.wait()
         self._answers.put("")

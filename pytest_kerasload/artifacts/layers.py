@@ -103,20 +103,22 @@ def _ref(value: Any, known: frozenset[str]) -> TensorRef | None:
     return TensorRef(value[0], value[1], value[2]) if isinstance(value[0], str) and value[0] in known else None
 
 
-def endpoints(value: Any, known: frozenset[str]) -> list[tuple[str, TensorRef]]:
+def endpoints(value: Any, known: frozenset[str], depth: int = 0) -> list[tuple[str, TensorRef]]:
     """The tensors of ``input_layers`` or ``output_layers``, each with its key where these are a dict, else ``""``.
 
     Keras 3.11 and later write a single one without the list around it; dicts are in the order of their sorted keys,
     as tree.flatten and tf.nest.flatten have them.
     """
+    if depth > 64 or is_object(value):
+        return []
     if isinstance(value, Mapping):
-        if is_object(value):
-            return []
-        return [(str(key), ref) for key in sorted(value, key=str) for _, ref in endpoints(value[key], known)]
+        return [(str(key), ref) for key in sorted(value, key=str) for _, ref in endpoints(value[key], known, depth + 1)]
     ref = _ref(value, known)
     if ref is not None:
         return [("", ref)]
-    return [found for item in value for found in endpoints(item, known)] if isinstance(value, list) else []
+    if not isinstance(value, list):
+        return []
+    return [found for item in value for found in endpoints(item, known, depth + 1)]
 
 
 def shape_of(value: Any) -> tuple[int | None, ...] | None:

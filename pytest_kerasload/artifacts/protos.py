@@ -18,6 +18,7 @@ _Field = descriptor_pb2.FieldDescriptorProto
 _SCALARS = {
     "int32": _Field.TYPE_INT32,
     "int64": _Field.TYPE_INT64,
+    "uint64": _Field.TYPE_UINT64,
     "bool": _Field.TYPE_BOOL,
     "string": _Field.TYPE_STRING,
 }
@@ -49,6 +50,8 @@ _MESSAGES = {
     # A checkpoint's index (tensorflow/core/protobuf/tensor_bundle.proto)
     "BundleHeader": "1 num_shards int32",
     "BundleEntry": "3 shard_id int32; 4 offset int64; 5 size int64",
+    # tensorflow/core/protobuf/fingerprint.proto
+    "Fingerprint": "5 checkpoint_hash uint64",
     # Keras
     "SavedMetadata": "1 nodes* KerasObject",
     "KerasObject": "2 node_id int32; 3 node_path string; 4 identifier string; 5 metadata string",

@@ -14,6 +14,7 @@ from google.protobuf.message import DecodeError
 
 from pytest_kerasload.artifacts import checkpoint, protos, specs
 from pytest_kerasload.artifacts.configs import object_at, objects_in
+from pytest_kerasload.artifacts.fingerprint import fingerprint64
 from pytest_kerasload.artifacts.layers import Config, is_model, is_object, shape_of
 from pytest_kerasload.artifacts.ownership import is_custom
 from pytest_kerasload.artifacts.record import Artifact, ConfigObject, SavedWith, Signature, TensorSpec, Weights
@@ -113,6 +114,13 @@ def _read(directory: Path, graph: Any) -> Artifact:
     signatures = _signatures(graph)
     weights = _weights(graph)
     problems.extend(_missing_files(directory, graph, weights))
+    if not nodes and not problems and any(_is_keras(node) for node in graph.object_graph_def.nodes):
+        problems.append(
+            causes.KERAS_METADATA_MISSING.finding(
+                f"{directory.name} holds Keras objects and no keras_metadata.pb: load_model does not bring them back",
+                fails=False,
+            )
+        )
     objects = objects_in(config, training)
     inputs, outputs = _endpoints(config, metadata, signatures)
     version = metadata.get("keras_version")
@@ -165,7 +173,7 @@ def _keras_nodes(directory: Path, graph: Any, problems: list[Finding]) -> list[K
             (number, paths.get(number, ""), node.user_object.identifier, node.user_object.metadata)
             for number, node in enumerate(graph.object_graph_def.nodes)
             # Since TF 2.5 tf.saved_model.save leaves the identifiers of Keras objects here, and nothing about them.
-            if node.user_object.identifier.startswith("_tf_keras_") and node.user_object.metadata
+            if _is_keras(node) and node.user_object.metadata
         ]
     nodes = []
     for number, path, identifier, written in found:
@@ -179,6 +187,10 @@ def _keras_nodes(directory: Path, graph: Any, problems: list[Finding]) -> list[K
             )
         nodes.append(KerasNode(number, path, identifier, metadata or {}))
     return nodes
+
+
+def _is_keras(node: Any) -> bool:
+    return str(node.user_object.identifier).startswith("_tf_keras_")
 
 
 def _metadata(written: str) -> dict[str, Any] | None:
@@ -441,17 +453,36 @@ def _variables_problems(directory: Path, weights: Weights) -> Iterator[Finding]:
             where=f"variables/{index.name}",
         )
         return
-    for number, size in sorted(sizes.items()):
-        name = f"variables.data-{number:05}-of-{len(sizes):05}"
-        shard = variables / name
-        if not shard.is_file():
-            yield causes.VARIABLES_MISSING.finding(
-                f"{directory.name} has {held} in its graph, and not all of their values: there is no variables/{name}",
-                where=f"variables/{name}",
-            )
-        elif shard.stat().st_size < size:
+    shards = {number: variables / f"variables.data-{number:05}-of-{len(sizes):05}" for number in sorted(sizes)}
+    gone = [shard.name for shard in shards.values() if not shard.is_file()]
+    if gone:
+        more = f" and {len(gone) - 3} more" if len(gone) > 3 else ""
+        yield causes.VARIABLES_MISSING.finding(
+            f"{directory.name} has {held} in its graph, and not all of their values: "
+            f"there is no variables/{', '.join(gone[:3])}{more}",
+            where=f"variables/{gone[0]}",
+        )
+    for number, shard in shards.items():
+        if shard.is_file() and shard.stat().st_size < sizes[number]:
             yield causes.VARIABLES_DAMAGED.finding(
-                f"variables/{name} of {directory.name} is cut off: it has {shard.stat().st_size} bytes, "
-                f"and its index says {size}",
-                where=f"variables/{name}",
+                f"variables/{shard.name} of {directory.name} is cut off: it has {shard.stat().st_size} bytes, "
+                f"and its index says {sizes[number]}",
+                where=f"variables/{shard.name}",
             )
+    told = _fingerprint(directory)
+    if told and told != fingerprint64(index.read_bytes()):
+        yield causes.VARIABLES_OF_ANOTHER.finding(
+            f"variables/ of {directory.name} was not saved with its saved_model.pb: fingerprint.pb has the checksum "
+            f"of another {index.name}",
+            where="variables",
+        )
+
+
+def _fingerprint(directory: Path) -> int:
+    """The checksum that variables.index had when the model was saved; 0 where nothing tells."""
+    message = protos.message("Fingerprint")
+    try:
+        message.ParseFromString((directory / "fingerprint.pb").read_bytes())
+    except (OSError, DecodeError, RuntimeError, ValueError):
+        return 0
+    return int(message.checkpoint_hash)

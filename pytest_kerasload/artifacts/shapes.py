@@ -27,6 +27,8 @@ from pytest_kerasload.artifacts.layers import (
 
 Shape = tuple[int | None, ...]
 MaybeShape = Shape | None
+Memo = dict[tuple[int, tuple[MaybeShape, ...] | None], list[MaybeShape]]
+"""What was worked out for each model and the shapes it was given: models can be called many times, in each other."""
 
 _COMPUTE_DTYPES = {"mixed_float16": "float16", "mixed_bfloat16": "bfloat16"}
 
@@ -45,7 +47,7 @@ _RECURRENT = frozenset({"LSTM", "GRU", "SimpleRNN", "RNN", "CuDNNLSTM", "CuDNNGR
 
 def of_outputs(model: Config) -> list[tuple[MaybeShape, str]]:
     """Shape and dtype of each output of a model, in order; empty where it has no layers in its configuration."""
-    shapes = _of_model(model, None, 0)
+    shapes = _of_model(model, None, 0, {})
     ends = _output_layers(model)
     if len(shapes) != len(ends):
         shapes = [None] * len(ends)
@@ -67,12 +69,18 @@ def _output_layers(model: Config) -> list[Config]:
     return [named[ref.layer] for _, ref in endpoints(config_of(model).get("output_layers"), frozenset(named))]
 
 
-def _of_model(model: Config, given: list[MaybeShape] | None, depth: int) -> list[MaybeShape]:
+def _of_model(model: Config, given: list[MaybeShape] | None, depth: int, memo: Memo) -> list[MaybeShape]:
     """The output shapes of a model; ``given`` are the shapes of its inputs, where it is called inside another."""
     if depth > 16:
         return []
-    if is_functional(model):
-        return _of_functional(model, given, depth)
+    key = (id(model), None if given is None else tuple(given))
+    if key not in memo:
+        work_out = _of_functional if is_functional(model) else _of_chain
+        memo[key] = work_out(model, given, depth, memo)
+    return memo[key]
+
+
+def _of_chain(model: Config, given: list[MaybeShape] | None, depth: int, memo: Memo) -> list[MaybeShape]:
     current = given
     for layer in layers_of(model):
         config = config_of(layer)
@@ -80,7 +88,7 @@ def _of_model(model: Config, given: list[MaybeShape] | None, depth: int) -> list
             own = _own_shape(config)
             current = current or [own if own is not None else shape_of(config_of(model).get("build_input_shape"))]
         if class_name(layer) != "InputLayer":
-            current = _of_layer(layer, current, depth)
+            current = _of_layer(layer, current, depth, memo)
     return current or []
 
 
@@ -89,7 +97,7 @@ def _own_shape(config: Config) -> MaybeShape:
     return shape if shape is not None else shape_of(config.get("batch_input_shape"))
 
 
-def _of_functional(model: Config, given: list[MaybeShape] | None, depth: int) -> list[MaybeShape]:
+def _of_functional(model: Config, given: list[MaybeShape] | None, depth: int, memo: Memo) -> list[MaybeShape]:
     layers = layers_of(model)
     known = frozenset(layer_name(layer) for layer in layers)
     starts = [ref.layer for _, ref in endpoints(config_of(model).get("input_layers"), known)]
@@ -106,7 +114,7 @@ def _of_functional(model: Config, given: list[MaybeShape] | None, depth: int) ->
         for layer, layer_calls in waiting:
             if all(ref.layer in found for call in layer_calls for ref in call):
                 found[layer_name(layer)] = [
-                    _of_layer(layer, [_lookup(found, ref) for ref in call], depth) for call in layer_calls
+                    _of_layer(layer, [_lookup(found, ref) for ref in call], depth, memo) for call in layer_calls
                 ]
             else:
                 later.append((layer, layer_calls))
@@ -128,9 +136,9 @@ def _lookup(found: dict[str, list[list[MaybeShape]]], ref: TensorRef) -> MaybeSh
     return call[ref.tensor] if 0 <= ref.tensor < len(call) else None
 
 
-def _of_layer(layer: Config, given: list[MaybeShape], depth: int) -> list[MaybeShape]:
+def _of_layer(layer: Config, given: list[MaybeShape], depth: int, memo: Memo) -> list[MaybeShape]:
     if is_model(layer):
-        return _of_model(layer, given, depth + 1)
+        return _of_model(layer, given, depth + 1, memo)
     name = class_name(layer)
     config = config_of(layer)
     if name in _MERGES or name == "Concatenate":
@@ -143,7 +151,7 @@ def _of_layer(layer: Config, given: list[MaybeShape], depth: int) -> list[MaybeS
         if shape is None:
             return [None]
     if name == "TimeDistributed" and isinstance(config.get("layer"), dict) and len(shape) > 2 and depth < 16:
-        inner = _of_layer(config["layer"], [(shape[0], *shape[2:])], depth + 1)
+        inner = _of_layer(config["layer"], [(shape[0], *shape[2:])], depth + 1, memo)
         return [None if one is None else (one[0], shape[1], *one[1:]) for one in inner]
     if name in _RECURRENT or name == "Bidirectional":
         return _recurrent(name, config, shape)

@@ -197,6 +197,21 @@ VARIABLES_DAMAGED = _cause(
     signatures=(r"Data loss: ", r"DATA_LOSS", r"Read less bytes than requested", r"not an sstable"),
     source="tensorflow/core/util/tensor_bundle/tensor_bundle.cc",
 )
+VARIABLES_OF_ANOTHER = _cause(
+    "savedmodel-variables-of-another-save",
+    "variables/ and saved_model.pb were not saved together: the model loads with the weights of another one",
+    "copy the whole directory again into an empty one, so that no older variables/ stays behind",
+    "if the variables were exchanged on purpose, delete fingerprint.pb, which says otherwise",
+    source="keras-team/keras#4875; tensorflow/cc/saved_model/fingerprinting.cc",
+)
+KERAS_METADATA_MISSING = _cause(
+    "savedmodel-keras-metadata-missing",
+    "The SavedModel was made of Keras objects and has no keras_metadata.pb: load_model brings no Keras model back",
+    "use its signatures (tf.saved_model.load), where it was exported with tf.saved_model.save",
+    "copy the whole directory again, where it was saved with model.save",
+    signatures=(r"lacks the Keras metadata file", r"SavedModel saved prior to TF 2\.5 detected"),
+    source="FigmaAI/design-system-detector#1; seen on TF 2.6 to 2.15, where tf.saved_model.save(model) writes none",
+)
 ASSETS_MISSING = _cause(
     "savedmodel-assets-missing",
     "The SavedModel names files in assets/ that are not there",
