@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from pytest_kerasload.environments.session import InputSpec
+from pytest_kerasload.settings import DTYPES
 
 Array = NDArray[Any]
 Try = Callable[[Sequence[Array]], Sequence[Array]]
@@ -115,13 +116,16 @@ def find(plan: Plan, attempt: Try) -> Plan:
     """
     if not plan.specs:
         raise InputsNotFound("the model does not say what its inputs are")
+    unfit = next((spec for spec in plan.specs if spec.dtype not in DTYPES), None)
+    if unfit is not None:
+        raise InputsNotFound(f"input {unfit.name!r} is a {unfit.dtype}: such values are not made up")
     first = said = ""
     free = any(None in (spec.shape or (None,))[1:] or spec.shape is None for spec in plan.specs)
     ranks = _RANKS_TRIED if any(spec.shape is None for spec in plan.specs) else _RANKS_TRIED[:1]
     for rank in ranks:
         for size in SIZES if free else SIZES[:1]:
             current = plan.filled(size, rank)
-            if max(np.prod(_shape(spec, 2), dtype=float) for spec in current.specs) > _MAX_ELEMENTS:
+            if free and max(np.prod(_shape(spec, 2), dtype=float) for spec in current.specs) > _MAX_ELEMENTS:
                 continue
             for _ in range(40):  # each round mends one complaint
                 try:
@@ -225,24 +229,32 @@ def examples(plan: Plan) -> st.SearchStrategy[list[Array]]:
     )
 
 
+def _numpy(dtype: str) -> np.dtype[Any]:
+    """The dtype in which values are handed over; float32 holds all of bfloat16."""
+    return np.dtype("float32" if dtype == "bfloat16" else dtype)
+
+
 def _values(spec: InputSpec, ask: Ask, shape: tuple[int, ...], generator: np.random.Generator, kind: str) -> Array:
     if ask.style == "values":
-        return generator.choice(np.array(ask.values), size=shape)
+        given = np.array([str(value).encode("utf-8") for value in ask.values] if spec.dtype == "string" else ask.values)
+        drawn = generator.choice(given, size=shape)
+        return drawn if spec.dtype == "string" else drawn.astype(_numpy(spec.dtype))
     if spec.dtype == "string":
         return _strings(spec, ask, shape, generator)
     if spec.dtype == "bool":
         return generator.integers(0, 2, size=shape).astype(bool) if kind != "zeros" else np.zeros(shape, bool)
-    dtype = np.dtype("float32" if spec.dtype == "bfloat16" else spec.dtype)
+    dtype = _numpy(spec.dtype)
     if ask.bound is not None or dtype.kind in "iu":
-        low = int(ask.minimum or 0)
-        high = ask.bound if ask.bound is not None else int(ask.maximum) + 1 if ask.maximum is not None else 128
+        ends = [end for end in (ask.bound, None if ask.maximum is None else int(ask.maximum) + 1) if end is not None]
+        high = min(ends, default=128)  # exclusive
+        low = min(0, high - 1) if ask.minimum is None else int(ask.minimum)
         if kind == "zeros":
             return np.full(shape, low, dtype)
         return generator.integers(low, max(high, low + 1), size=shape).astype(dtype)
-    low_float = 0.0 if ask.minimum is None else float(ask.minimum)
-    high_float = 1.0 if ask.maximum is None else float(ask.maximum)
     if ask.minimum is not None or ask.maximum is not None or kind == "uniform":
-        return generator.uniform(low_float, high_float, size=shape).astype(dtype)
+        least = min(0.0, ask.maximum or 0.0) if ask.minimum is None else float(ask.minimum)
+        most = max(1.0, least + 1) if ask.maximum is None else float(ask.maximum)
+        return generator.uniform(least, most, size=shape).astype(dtype)
     if kind == "zeros":
         return np.zeros(shape, dtype)
     if kind == "ones":

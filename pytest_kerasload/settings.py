@@ -17,6 +17,11 @@ RecordMode = Literal["missing", "failing", "all"]
 FORMATS = ("same", "h5", "keras", "savedmodel", "all")
 POLICIES = ("evidence", "strict", "off")
 RECORD_MODES = ("missing", "failing", "all")
+DTYPES = (
+    *("float16", "bfloat16", "float32", "float64", "complex64", "complex128", "bool", "string"),
+    *("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"),
+)
+"""Of inputs that can be made up."""
 
 
 class BadSetting(ValueError):
