@@ -69,6 +69,7 @@ CONDITIONAL = {
         "gradient_accumulation_steps": None,
     },
 }
+BUILT = {"MultiHeadAttention": dict.fromkeys(("query_shape", "key_shape", "value_shape"), [None, 3, 4])}
 CONFIGURED = (
     "layer",
     "optimizer",
@@ -144,7 +145,7 @@ def tables(release):
         # The first one wins: Keras 3 keeps stubs of the legacy optimizers under the same names.
         seen = found.setdefault(kind, {})
         for name, value in table.items():
-            if isinstance(name, str):
+            if isinstance(name, str) and not inspect.ismodule(value):
                 seen.setdefault(name, value)
 
     serialization = release.module("layers.serialization")
@@ -180,8 +181,14 @@ def tables(release):
     for kind, names in simple.items():
         for name in names:
             internal = release.module(name)
+            if release.flavour == "keras3" and hasattr(internal, "ALL_OBJECTS_DICT"):
+                # This alone is asked for a name; public aliases such as keras.initializers.Orthogonal (3.3) are not.
+                add(kind, internal.ALL_OBJECTS_DICT)
+                add(kind, members(internal) if kind == "optimizer" else {})  # looked up in lower case
+                continue
+            # Optimizers: the public one first, as the module inside Keras 2.11 to 2.15 has the legacy one in its place.
+            add(kind, members(release.public(name)) if kind == "optimizer" else {})
             add(kind, members(internal))
-            add(kind, getattr(internal, "ALL_OBJECTS_DICT", {}))
             add(kind, members(release.public(name)))
     initializers = release.module("initializers")
     if hasattr(initializers, "populate_deserializable_objects"):
@@ -230,7 +237,7 @@ def names_by_kind(release):
     kinds = {kind: {} for kind in (*CONFIGURED, "model", "operation", "activation", "function")}
     for kind, table in tables(release).items():
         for name, value in table.items():
-            if name.startswith("_") or inspect.ismodule(value):
+            if name.startswith("_"):
                 continue
             if kind == "layer":
                 # DenseFeatures and its like are layers by duck typing in some releases.
@@ -242,7 +249,11 @@ def names_by_kind(release):
                 base = bases.get(kind)
                 own = value.__module__.split(".")[0] in ("keras", "tf_keras", "tensorflow")
                 if kind == "optimizer":
-                    if hasattr(value, "apply_gradients") or hasattr(value, "get_updates"):
+                    if (
+                        hasattr(value, "apply_gradients")
+                        or hasattr(value, "get_updates")
+                        or name == "LossScaleOptimizer"
+                    ):
                         kinds[kind][name] = value
                 elif kind == "policy":
                     if re.search(r"Policy|LossScale$|LossScale(?!Opt)", name):
@@ -260,7 +271,9 @@ def names_by_kind(release):
     for kind in ("activation", "function", "initializer", "regularizer"):
         for helper in ("get", "serialize", "deserialize", "populate_deserializable_objects"):
             kinds[kind].pop(helper, None)
-    kinds["function"] = {k: v for k, v in kinds["function"].items() if not k.startswith(("is_", "serialize_", "deserialize_"))}
+    kinds["function"] = {
+        k: v for k, v in kinds["function"].items() if not k.startswith(("is_", "serialize_", "deserialize_"))
+    }
     for name in ("clone_metric", "clone_metrics"):
         kinds["function"].pop(name, None)
     for name in ("acc", "accuracy", "ce", "crossentropy", "Accuracy", "Crossentropy"):
@@ -333,6 +346,10 @@ def example(release, name, cls):
         arguments["dynamic"] = True
     if name == "Lambda":
         arguments["function"] = release.public("activations").relu
+    if name == "InputLayer":
+        arguments["shape" if "shape" in inspect.signature(cls.__init__).parameters else "input_shape"] = (4,)
+    if name == "Discretization":
+        arguments["bin_boundaries"] = [0.0, 1.0]
     if name == "CategoryEncoding":
         arguments["output_mode"] = "count"
     try:
@@ -350,7 +367,9 @@ def accepts(cls, config, key, values):
             cls.from_config({**copy.deepcopy(config), key: copy.deepcopy(value)})
             return True
         except Exception as error:
-            answers.add(False if re.search(r"(?<!\w)%s(?!\w)" % re.escape(key), str(error).split("Exception enc")[-1]) else None)
+            text = str(error).split("Exception encountered:")[-1]
+            named = re.search(r"(?<!\w)%s(?!\w)" % re.escape(key), text) or "takes no arguments" in text
+            answers.add(False if named else None)
     return False if answers == {False} else None
 
 
@@ -383,7 +402,8 @@ def measure(others):
             if accepts(cls, config, NONSENSE, [1]) is not False:
                 answers.setdefault(kind, {})[name] = None
                 continue
-            universe = {key: [value] for key, value in CONDITIONAL.get(kind, {}).items()}
+            conditional = {**CONDITIONAL.get(kind, {}), **BUILT.get(name, {})}
+            universe = {key: [value] for key, value in conditional.items()}
             for other in others:
                 for key, value in other["configs"].get(kind, {}).get(name, {}).items():
                     seen = universe.setdefault(key, [])

@@ -1,0 +1,99 @@
+"""Causes that lie with classes and functions of the user's own."""
+
+from __future__ import annotations
+
+from pytest_kerasload.causes import remedies as do
+from pytest_kerasload.causes.cause import Cause
+
+
+def _cause(code: str, title: str, *remedies: str, signatures: tuple[str, ...] = (), source: str = "") -> Cause:
+    return Cause(code, "custom-object", title, remedies, signatures, source)
+
+
+CAUSES: tuple[Cause, ...] = (
+    _cause(
+        "hub-layer",
+        "A KerasLayer of tensorflow_hub needs that package, and Keras 2 or tf_keras",
+        "install tensorflow_hub, give --keras-custom-objects=tensorflow_hub:KerasLayer, and run with TF_USE_LEGACY_KERAS=1",
+        "save the model as a SavedModel",
+        signatures=(r"Unknown layer: '?KerasLayer\b", r"Could not locate class 'KerasLayer'"),
+        source="tensorflow/tensorflow#26835",
+    ),
+    _cause(
+        "custom-function-old-name",
+        "Keras 3.7 and 3.8 do not find a custom function under the name that Keras 3.6 and older wrote",
+        "load it with Keras 3.9 or later",
+        "give the function under its bare name: --keras-custom-objects=package.module:name",
+        signatures=(r"Could not locate function '[^']+'.*'registered_name': 'function'",),
+        source="keras-team/keras#20806, PRs #20406, #20824",
+    ),
+    _cause(
+        "custom-objects-not-importable",
+        "The custom objects given cannot be imported in the environment",
+        "install what they need there, or correct the reference given to --keras-custom-objects",
+    ),
+    _cause(
+        "custom-object-rejects-config",
+        "A custom object is found, but does not take the configuration it was saved with",
+        "let __init__ take **kwargs and pass them to super().__init__, and let get_config hold every required argument",
+        "deserialize nested objects in from_config",
+        signatures=(
+            r"__init__\(\) got an unexpected keyword argument",
+            r"__init__\(\) missing \d+ required (?:positional|keyword-only) argument",
+            r"takes exactly \d+ arguments",
+            r"__init__\(\) takes (?:from )?\d+ (?:to \d+ )?positional arguments? but",
+            r"Unable to revive model from config",
+            r"missing a `from_config\(\)` method",
+            r"Cannot deserialize object of type",
+            r"Could not parse config",
+            r"is not a (?:valid )?Keras (?:config|object)",
+        ),
+        source="keras-team/keras#19899, #20167, #20128, #7000",
+    ),
+    _cause(
+        "custom-object-call-fails",
+        "A custom object is made, and its code fails when it is called on this release",
+        "mend its call() for this release, and give compute_output_shape() where Keras 3 asks for it",
+        do.LEGACY_KERAS,
+        signatures=(r"Could not automatically infer the output shape / dtype of",),
+        source="reproduced with wrappers of Keras 2 on Keras 3.15",
+    ),
+    _cause(
+        "custom-object-unresolved",
+        "A class or function that no Keras brings along is not known to the loader",
+        do.CUSTOM_OBJECTS,
+        do.REGISTER,
+        signatures=(
+            r"Could not locate (?:class|function) ",
+            r"Unknown (?:layer|model|object|loss|loss function|metric|metric function|optimizer|activation|"
+            r"activation function|initializer|regularizer|constraint|config_item|decay|policy|dtype policy|function)\b:? ",
+            r"Could not interpret (?:\w+ )*identifier",
+            r"Could not interpret (?:activation|loss|metric|initializer|optimizer|regularizer|constraint)",
+            r"Could not deserialize (?:class|function) '?[^']+'? because its parent module (?!keras\b|tf_keras\b)",
+            r"Unable to restore custom object of (?:class|type)",
+            r"Unable to restore a layer of class",
+            r"Unable to restore custom metric",
+            r"The `?custom_objects`? argument of",
+            r"Could not resolve (?:class|function)",
+        ),
+        source="keras-team/keras#4871, #19899, #21046; tensorflow/tensorflow#43721, #53606",
+    ),
+    _cause(
+        "custom-object-name-clash",
+        "A custom function has the name of a word in a configuration, and takes its place",
+        "give the function a name that is no value in any configuration (not `same`, not `relu`)",
+        source="keras/src/legacy/saving/serialization.py",
+    ),
+    _cause(
+        "custom-object-not-keras",
+        "A custom object was made for the other Keras: keras and tf_keras objects do not mix",
+        "import keras in the module of the custom object the way the environment does (tf.keras, keras or tf_keras)",
+        signatures=(
+            r"Only instances of `?keras\.(?:Layer|Operation)`? can be added",
+            r"Unexpected object from deserialization, expected a layer or operation",
+            r"The added layer must be an instance of class (?:Layer|keras)",
+            r"is not a KerasSaveable subclass",
+        ),
+        source="huggingface/huggingface_hub PR #2107",
+    ),
+)

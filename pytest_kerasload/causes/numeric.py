@@ -1,0 +1,62 @@
+"""Causes of predictions that differ."""
+
+from __future__ import annotations
+
+from pytest_kerasload.causes import remedies as do
+from pytest_kerasload.causes.cause import Cause
+
+
+def _cause(code: str, title: str, *remedies: str, signatures: tuple[str, ...] = (), source: str = "") -> Cause:
+    return Cause(code, "numeric", title, remedies, signatures, source)
+
+
+CAUSES: tuple[Cause, ...] = (
+    _cause(
+        "predictions-differ",
+        "The model predicts something else than what was recorded",
+        "compare the releases: --keras-env takes the one that recorded, to see whether the artifact or the release changed",
+        do.RECORD_AGAIN,
+    ),
+    _cause(
+        "predictions-not-finite-alike",
+        "Not a number, or infinity, stands where a number was recorded, or the other way round",
+        "look for overflow in half precision, division by zero and logarithms of zero in the model",
+        do.RECORD_AGAIN,
+        source="keras-team/keras#18904; tensorflow/tensorflow#62592",
+    ),
+    _cause(
+        "outputs-not-deterministic",
+        "The model predicts something else each time it is asked",
+        "take randomness out of inference (dropout with training=True, random ops), or give it a fixed seed",
+        "give a tolerance for this artifact in kerasload.toml",
+    ),
+    _cause(
+        "loads-differ",
+        "Two loads of the same file give different weights: some weights are not in the file",
+        "save it again with sublayers in flat lists, and with everything built before saving",
+        source="keras-team/keras#20598; reproduced with .keras files of Keras 2.15 to 3.14",
+    ),
+    _cause(
+        "weights-missing-in-file",
+        "The model has more weights than the file: the others have their initial values",
+        "save it again with every layer built, and sublayers in flat lists",
+        source="keras-team/keras#20598, #18823",
+    ),
+    _cause(
+        "jit-compile-differs",
+        "The model predicts something else when it is compiled by XLA, as its training configuration asks for",
+        do.COMPILE_FALSE,
+        source="keras-team/keras#18467",
+    ),
+    _cause(
+        "stateful-prediction",
+        "The model keeps state from one prediction to the next",
+        "reset its states before each prediction",
+    ),
+    _cause(
+        "vocabulary-not-restored",
+        "A lookup layer comes back with another vocabulary, or an empty one",
+        do.SAVE_AS_KERAS,
+        source="keras-team/keras#18376; tensorflow/tensorflow#61369",
+    ),
+)

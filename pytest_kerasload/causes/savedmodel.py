@@ -1,0 +1,124 @@
+"""Causes that lie with SavedModels."""
+
+from __future__ import annotations
+
+from pytest_kerasload.causes import remedies as do
+from pytest_kerasload.causes.cause import Cause
+
+
+def _cause(code: str, title: str, *remedies: str, signatures: tuple[str, ...] = (), source: str = "") -> Cause:
+    return Cause(code, "version", title, remedies, signatures, source)
+
+
+CAUSES: tuple[Cause, ...] = (
+    _cause(
+        "savedmodel-needs-keras2",
+        "load_model of Keras 3 reads no SavedModel",
+        do.LEGACY_KERAS,
+        do.SIGNATURES,
+        do.TFSM_LAYER,
+        signatures=(r"legacy SavedModel format is not supported by `load_model\(\)` in Keras 3",),
+        source="keras-team/keras-core#664; reproduced on Keras 3.3 to 3.15",
+    ),
+    _cause(
+        "savedmodel-without-keras",
+        "The SavedModel has nothing to bring a Keras model back from: it is an export",
+        do.SIGNATURES,
+        do.TFSM_LAYER,
+        signatures=(
+            r"Unable to create a Keras model from (?:this )?SavedModel",
+            r"lacks the Keras metadata file",
+            r"SavedModel saved prior to TF 2\.5 detected",
+            r"IndexError: list index \(0\) out of range",
+            r"'_UserObject' object has no attribute '(?:predict|call|compile)'",
+        ),
+        source="keras v2.15 saving/legacy/saved_model/load.py; FigmaAI/design-system-detector#1",
+    ),
+    _cause(
+        "savedmodel-op-missing",
+        "The graph holds an op that this TensorFlow does not have",
+        "import the library that brings it (tensorflow_text and its like) before loading, in the matching version",
+        do.SAME_RELEASE,
+        signatures=(r"Op type not registered '[^']+'",),
+        source="tensorflow/tensorflow#38597, #47301; tensorflow/hub#729",
+    ),
+    _cause(
+        "savedmodel-op-attribute",
+        "The graph was made by a newer TensorFlow whose ops have attributes this one does not know",
+        "load it with the TensorFlow that saved it, or a newer one",
+        signatures=(
+            r"NodeDef mentions attr '?\w+'? not in Op",
+            r"NodeDef expected inputs .* do not match",
+            r"GraphDef (?:producer version|is too new)",
+        ),
+        source="tensorflow.org/guide/versions",
+    ),
+    _cause(
+        "savedmodel-add-slot",
+        "The optimizer in the SavedModel does not come back, and its slots find no owner",
+        "load it with keras.models.load_model(path, compile=False), or export it without its optimizer",
+        signatures=(r"has no attribute 'add_slot'",),
+        source="tensorflow/tensorflow#52370, #61972",
+    ),
+    _cause(
+        "savedmodel-no-matching-function",
+        "The SavedModel was traced for other inputs than it was called with",
+        "call it with exactly the shapes, dtypes and structure of its signature",
+        "save it again with an input_signature that fits",
+        signatures=(r"Could not find matching (?:concrete )?function to call loaded from the SavedModel",),
+        source="tensorflow/tensorflow#35932, #37298",
+    ),
+    _cause(
+        "savedmodel-endpoint-missing",
+        "The SavedModel has no endpoint of that name",
+        "use one that it lists, such as serving_default or serve",
+        signatures=(r"is neither an attribute of the reloaded SavedModel, nor an entry in the `signatures` field",),
+        source="keras/src/export/tfsm_layer.py",
+    ),
+    _cause(
+        "savedmodel-call-signature",
+        "A layer was saved with arguments of call that it does not come back with",
+        "give the class with --keras-custom-objects, so that the layer is made by its code",
+        do.SIGNATURES,
+        signatures=(
+            r"missing \d+ required (?:positional )?arguments?: '?training",
+            r"f\(inputs, training(?:, \*?,? ?training)+\)",
+        ),
+        source="keras-team/keras#15565; tensorflow/tensorflow#33085",
+    ),
+    _cause(
+        "savedmodel-not-revived",
+        "This release cannot make the Keras model again from what the SavedModel says of it",
+        do.SIGNATURES,
+        do.SAME_RELEASE,
+        signatures=(
+            r"has no attribute '_serialized_attributes'",
+            r"were not bound to checkpointed values",
+            r"Cannot call custom layer .* because the call function was not serialized",
+            r"Called Trackable\._track_trackable\(\)",
+        ),
+        source="reproduced with SavedModels of TensorFlow 1.15 on 2.15",
+    ),
+    _cause(
+        "savedmodel-list-has-no-items",
+        "TensorFlow 2.1 to 2.4 fail to bring back the metrics of this SavedModel",
+        do.COMPILE_FALSE,
+        do.SAME_RELEASE,
+        signatures=(r"'list' object has no attribute 'items'",),
+        source="tensorflow/tensorflow#35934",
+    ),
+    _cause(
+        "savedmodel-dtype-changed",
+        "A layer of the SavedModel gets inputs of another dtype than it was traced with",
+        "cast explicitly in the model, and save it again",
+        do.SIGNATURES,
+        signatures=(r"No common supertype of TensorSpec",),
+        source="keras-team/keras#17362",
+    ),
+    Cause(
+        "savedmodel-no-signatures",
+        "file",
+        "The SavedModel has no signatures: nothing in it can be called by what loads it",
+        ("export it with a signature: tf.saved_model.save(module, path, signatures=...), or model.export(path)",),
+    ),
+)

@@ -1,0 +1,167 @@
+"""The ``version`` check: what in an artifact the Keras of an environment is known to reject, or to read otherwise.
+
+It needs no TensorFlow: it goes by static marks, and by the table of names and keys measured on the releases.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Literal
+
+from packaging.version import InvalidVersion, Version
+
+from pytest_kerasload.artifacts.builtins import accepts, exists_in, key_since, since
+from pytest_kerasload.artifacts.layers import class_name, layer_name, layers_of
+from pytest_kerasload.artifacts.record import Artifact, ConfigObject
+from pytest_kerasload.causes import cause
+from pytest_kerasload.causes.explaining import of_rejected_key, of_unknown_class, release_of
+from pytest_kerasload.causes.marks import Loader, Mark, is_legacy, marks, models
+from pytest_kerasload.environments.versions import Versions
+from pytest_kerasload.findings import Finding
+
+_PLACES_SHOWN = 5
+_CONFIGURED = ("layer", "optimizer", "schedule", "loss", "metric", "initializer", "regularizer", "constraint")
+
+
+def check(artifact: Artifact, versions: Versions, policy: Literal["evidence", "strict", "off"]) -> tuple[Finding, ...]:
+    """Every blocker of the artifact on that environment at once, one finding a cause, worst first."""
+    if policy == "off" or not artifact.readable or not versions.keras:
+        return ()
+    loader = Loader(versions, release_of(versions))
+    found = list(marks(artifact, loader))
+    if not any(mark.code in _WHOLE for mark in found):
+        made = list(_made_anew(artifact))
+        found += _unknown_names(made, artifact, loader)
+        found += _rejected_keys(made, artifact, loader)
+    findings = _grouped(found, artifact, loader)
+    if policy == "strict":
+        findings += _newer(artifact, versions)
+    return tuple(findings)
+
+
+_WHOLE = ("savedmodel-needs-keras2", "keras-zip-in-old-tensorflow")
+
+
+def _made_anew(artifact: Artifact) -> Iterator[ConfigObject]:
+    """The objects that loading makes from their configuration.
+
+    Layers of a SavedModel come back from its graph where their configuration does not do; only the inputs of a
+    Sequential have to be made from it (keras/src/saving/legacy/saved_model/load.py, _reconstruct_model).
+    """
+    if artifact.format != "savedmodel":
+        yield from artifact.objects
+        return
+    inputs = {
+        f"{place}/{layer_name(layer)}" if place else layer_name(layer)
+        for entry, place in models(artifact.config)
+        if class_name(entry) == "Sequential"
+        for layer in layers_of(entry)
+    }
+    for use in artifact.objects:
+        if use.section == "training" or (use.class_name == "InputLayer" and use.place in inputs):
+            yield use
+
+
+def _unknown_names(uses: list[ConfigObject], artifact: Artifact, loader: Loader) -> Iterator[Mark]:
+    for use in uses:
+        if use.custom or use.kind == "policy" or _compat(use, artifact, loader):
+            continue
+        name = use.class_name.removeprefix("Custom>") if use.config is not None else use.name
+        if name == "function":
+            name = use.name
+        if exists_in(name, None, loader.versions.flavour, loader.release) is False:
+            first = since(name, None, loader.versions.flavour)
+            hint = f" (new in {_keras(loader)} {first})" if first else ""
+            yield Mark(of_unknown_class(name), f"{{loader}} has no {name}{hint}", use.place)
+
+
+def _rejected_keys(uses: list[ConfigObject], artifact: Artifact, loader: Loader) -> Iterator[Mark]:
+    for use in uses:
+        if use.custom or use.kind not in _CONFIGURED or not isinstance(use.config, Mapping):
+            continue
+        if _compat(use, artifact, loader):
+            continue
+        name = use.class_name.rpartition(">")[2]
+        for key in use.config:
+            if not _dropped(use, key, artifact, loader):
+                if accepts(name, key, loader.versions.flavour, loader.release, use.kind) is False:
+                    code = of_rejected_key(name, key, use.kind)
+                    yield Mark(code, f"{name} takes no {key}{_when(name, key, use, loader)}", use.place)
+
+
+def _when(name: str, key: str, use: ConfigObject, loader: Loader) -> str:
+    """When the key came or went, as far as it was measured."""
+    first = key_since(name, key, loader.versions.flavour, use.kind)
+    if first is not None and tuple(map(int, first.split("."))) > loader.keras:
+        return f" before {_keras(loader)} {first}"
+    if loader.keras3 and first is None and key_since(name, key, "keras2", use.kind):
+        return " any more (gone since Keras 3.0)"
+    return f" on {loader.label}"
+
+
+def _keras(loader: Loader) -> str:
+    return "tf_keras" if loader.versions.flavour == "tf_keras" else "Keras"
+
+
+def _compat(use: ConfigObject, artifact: Artifact, loader: Loader) -> bool:
+    """Whether the loader has code of its own that reads such an object in another way."""
+    if use.module == "keras._legacy.layers":
+        # Keras 3 keeps some layers of Keras 2 for .keras archives only (keras/src/legacy/layers.py).
+        return loader.keras3 and artifact.format == "keras"
+    # Keras 3 takes the optimizer of that name with its defaults (legacy/saving/saving_utils.py,
+    # _resolve_compile_arguments_compat).
+    return loader.keras3 and artifact.format == "h5" and use.class_name.startswith("Custom>")
+
+
+_LAMBDA_KEYS = frozenset({"module", "function_type", "output_shape_type", "output_shape_module"})
+
+
+def _dropped(use: ConfigObject, key: str, artifact: Artifact, loader: Loader) -> bool:
+    """Whether Keras takes the key out, or turns it into another, before the class sees it.
+
+    keras/src/legacy/saving/saving_utils.py, model_from_config.
+    """
+    if loader.keras3 and is_legacy(use) and use.kind == "layer":
+        return key in ("batch_input_shape", "axis") or (use.class_name == "Lambda" and key in _LAMBDA_KEYS)
+    return False
+
+
+def _grouped(found: list[Mark], artifact: Artifact, loader: Loader) -> list[Finding]:
+    """One finding a cause: its messages joined, its places listed."""
+    groups: dict[str, list[Mark]] = {}
+    for mark in found:
+        groups.setdefault(mark.code, []).append(mark)
+    saved = artifact.saved_with.keras or artifact.saved_with.tensorflow
+    by = f"; saved with {'Keras' if artifact.saved_with.keras else 'TensorFlow'} {saved}" if saved else ""
+    return [
+        cause(code).finding(_message(group).replace("{loader}", loader.label) + by, where=_places(group))
+        for code, group in groups.items()
+    ]
+
+
+def _message(group: list[Mark]) -> str:
+    said = list(dict.fromkeys(mark.message for mark in group))
+    more = len(said) - _PLACES_SHOWN
+    return "; ".join(said[:_PLACES_SHOWN]) + (f"; and {more} more" if more > 0 else "")
+
+
+def _places(group: list[Mark]) -> str:
+    places = list(dict.fromkeys(mark.place for mark in group if mark.place))
+    more = len(places) - _PLACES_SHOWN
+    return ", ".join(places[:_PLACES_SHOWN]) + (f" and {more} more" if more > 0 else "")
+
+
+def _newer(artifact: Artifact, versions: Versions) -> list[Finding]:
+    """The finding that the artifact comes from a newer release than the running one, whatever is in it."""
+    for what, saved, running in (
+        ("Keras", artifact.saved_with.keras, versions.keras),
+        ("TensorFlow", artifact.saved_with.tensorflow, versions.tensorflow),
+    ):
+        try:
+            if saved and running and Version(saved.split("-")[0]) > Version(running.split("-")[0]):
+                return [
+                    cause("saved-by-newer-release").finding(f"saved with {what} {saved}, newer than {running} here")
+                ]
+        except InvalidVersion:
+            continue
+    return []
