@@ -20,7 +20,7 @@ def _policies(value: Any, key: str = "") -> Iterator[str]:
     elif isinstance(value, Mapping):
         inside_policy = key == "dtype" or "Policy" in str(value.get("class_name", ""))
         for name, item in value.items():
-            if name == "name" and not inside_policy and key != "config":
+            if name == "name" and not inside_policy:  # what a layer is called
                 continue
             yield from _policies(item, "dtype" if inside_policy and name == "config" else name)
     elif isinstance(value, list | tuple):

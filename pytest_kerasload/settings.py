@@ -85,8 +85,8 @@ class Settings:
     rtol: float | None = None
     atol: float | None = None
     jobs: int | None = None
-    tables: Mapping[Path, tuple[tuple[str, Overrides], ...]] = field(default_factory=dict)
-    """``kerasload.toml`` by artifact root: glob and overrides, in the order of the file."""
+    tables: Mapping[Path, tuple[tuple[str, Mapping[str, Any]], ...]] = field(default_factory=dict)
+    """``kerasload.toml`` by artifact root: glob and the fields of Overrides that it gives, in the order of the file."""
 
     def root_of(self, artifact: Path) -> Path:
         """The ``--keras-models`` path under which an artifact was found."""
@@ -98,10 +98,10 @@ class Settings:
         root = self.root_of(artifact)
         merged: dict[str, Any] = {}
         name = artifact.relative_to(root).as_posix() if artifact != root and root.is_dir() else artifact.name
-        for glob, overrides in self.tables.get(root, ()):
+        for glob, given in self.tables.get(root, ()):
             if fnmatch.fnmatchcase(name, glob.rstrip("/")) or fnmatch.fnmatchcase(artifact.name, glob.rstrip("/")):
-                default = Overrides()
-                merged |= {key: value for key, value in vars(overrides).items() if value != getattr(default, key)}
+                for key, value in given.items():
+                    merged[key] = {**merged.get(key, {}), **value} if isinstance(value, Mapping) else value
         return Overrides(**merged)
 
     def references(self, artifact: Path) -> tuple[Reference, ...]:

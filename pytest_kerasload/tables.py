@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import difflib
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from math import inf, isfinite
 from pathlib import Path
 from typing import Any
 
-from pytest_kerasload.settings import FORMATS, BadSetting, Overrides, parse_reference
+from pytest_kerasload.settings import DTYPES, FORMATS, BadSetting, parse_reference
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -32,6 +33,7 @@ _KEYS: Mapping[str, tuple[type, ...]] = {
     "roundtrip": (str, list),
     "environments": (str, list),
 }
+_WORDS = frozenset({"custom_objects", "roundtrip", "environments"})
 _OUTPUT_KEYS: Mapping[str, tuple[type, ...]] = {"rtol": _NUMBER, "atol": _NUMBER}
 _INPUT_KEYS: Mapping[str, tuple[type, ...]] = {
     "shape": (list,),
@@ -42,10 +44,10 @@ _INPUT_KEYS: Mapping[str, tuple[type, ...]] = {
 }
 
 
-def read(root: Path) -> tuple[tuple[str, Overrides], ...]:
-    """The tables of the file in an artifact root, as glob and overrides; empty without one.
+def read(root: Path) -> tuple[tuple[str, Mapping[str, Any]], ...]:
+    """The tables of the file in an artifact root: a glob, and the fields of Overrides that are given for it.
 
-    BadSetting, with file, table and key, for anything that the format does not know.
+    BadSetting, with file, table and key, for anything that the format does not know. Empty without a file.
     """
     path = (root if root.is_dir() else root.parent) / FILE_NAME
     if not path.is_file():
@@ -58,55 +60,61 @@ def read(root: Path) -> tuple[tuple[str, Overrides], ...]:
     for glob, table in content.items():
         if not isinstance(table, dict):
             raise BadSetting(f'{path}: {glob!r} stands outside a table; settings go under a glob: ["*.h5"]')
-        found.append((glob, _overrides(table, path, glob)))
+        try:
+            found.append((glob, _fields(table, path.parent)))
+        except BadSetting as error:
+            raise BadSetting(f'{path}: ["{glob}"]: {error}') from None
     return tuple(found)
 
 
-def _check(table: Mapping[str, Any], keys: Mapping[str, tuple[type, ...]], where: str) -> None:
+def _fields(table: Mapping[str, Any], base: Path) -> Mapping[str, Any]:
+    """A table's keys as fields of Overrides."""
+    _check(table, _KEYS)
+    for name, keys in (("outputs", _OUTPUT_KEYS), ("inputs", _INPUT_KEYS)):
+        for key, value in table.get(name, {}).items():
+            if not isinstance(value, dict):
+                raise BadSetting(f"{name}.{key} = {value!r} should be a table")
+            try:
+                _check(value, keys)
+            except BadSetting as error:
+                raise BadSetting(f"{name}.{key}: {error}") from None
+    if (table.get("xfail") or table.get("skip")) and not table.get("reason"):
+        raise BadSetting('say why with reason = "...": it is shown in the report')
+    fields = dict(table)
+    for name in _WORDS & set(table):
+        fields[name] = tuple(map(str, [table[name]] if isinstance(table[name], str) else table[name]))
+    for word in fields.get("roundtrip", ()):
+        if word not in FORMATS:
+            raise BadSetting(f"roundtrip = {word!r} is none of {', '.join(FORMATS)}")
+    if "custom_objects" in fields:
+        fields["custom_objects"] = tuple(parse_reference(text, base) for text in fields["custom_objects"])
+    return fields
+
+
+def _check(table: Mapping[str, Any], keys: Mapping[str, tuple[type, ...]]) -> None:
+    """BadSetting for a key that is not known, or a value of another type or out of range."""
     for key, value in table.items():
         if key not in keys:
-            near = difflib.get_close_matches(key, keys, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else f"; it can be one of {', '.join(keys)}"
-            raise BadSetting(f"{where}: unknown key {key!r}{hint}")
+            raise BadSetting(f"unknown key {key!r}{_hint(key, keys)}")
         if not isinstance(value, keys[key]) or (isinstance(value, bool) and bool not in keys[key]):
             wanted = " or ".join(
                 {bool: "true/false", str: "text", list: "a list", dict: "a table"}.get(t, "a number") for t in keys[key]
             )
-            raise BadSetting(f"{where}: {key} = {value!r} should be {wanted}")
-        if isinstance(value, int | float) and not isinstance(value, bool) and key in ("rtol", "atol", "max_mismatch"):
-            if value < 0 or (key == "max_mismatch" and value >= 1):
-                raise BadSetting(f"{where}: {key} = {value!r} is out of range")
+            raise BadSetting(f"{key} = {value!r} should be {wanted}")
+        if keys[key] == _NUMBER and not (isfinite(value) and (key in ("min", "max") or value >= 0)):
+            raise BadSetting(f"{key} = {value!r} is out of range")
+        if key == "max_mismatch" and value >= 1:
+            raise BadSetting(f"{key} = {value!r} is out of range: it is a share of the elements, below 1")
+        if key == "shape" and not all(type(size) is int and (size > 0 or size == -1) for size in value):
+            raise BadSetting(f"{key} = {value!r} should be whole numbers, batch first, -1 where any size will do")
+        if key == "dtype" and value not in DTYPES:
+            raise BadSetting(f"{key} = {value!r} is no dtype{_hint(value, DTYPES)}")
+        if key == "values" and not value:
+            raise BadSetting(f"{key} = {value!r} should hold the values to choose from")
+    if table.get("min", -inf) > table.get("max", inf):
+        raise BadSetting(f"min = {table['min']!r} is over max = {table['max']!r}")
 
 
-def _words(value: str | list[Any]) -> tuple[str, ...]:
-    return (value,) if isinstance(value, str) else tuple(str(item) for item in value)
-
-
-def _overrides(table: Mapping[str, Any], path: Path, glob: str) -> Overrides:
-    where = f'{path}: ["{glob}"]'
-    _check(table, _KEYS, where)
-    for name, keys in (("outputs", _OUTPUT_KEYS), ("inputs", _INPUT_KEYS)):
-        for key, value in table.get(name, {}).items():
-            if not isinstance(value, dict):
-                raise BadSetting(f"{where}: {name}.{key} = {value!r} should be a table")
-            _check(value, keys, f"{where}: {name}.{key}")
-    roundtrip = _words(table.get("roundtrip", []))
-    for word in roundtrip:
-        if word not in FORMATS:
-            raise BadSetting(f"{where}: roundtrip = {word!r} is none of {', '.join(FORMATS)}")
-    if (table.get("xfail") or table.get("skip")) and not table.get("reason"):
-        raise BadSetting(f'{where}: say why with reason = "...": it is shown in the report')
-    return Overrides(
-        skip=table.get("skip", False),
-        xfail=table.get("xfail", False),
-        reason=table.get("reason", ""),
-        rtol=table.get("rtol"),
-        atol=table.get("atol"),
-        outputs=table.get("outputs", {}),
-        max_mismatch=table.get("max_mismatch", 0.0),
-        inputs=table.get("inputs", {}),
-        custom_objects=tuple(parse_reference(text, path.parent) for text in _words(table.get("custom_objects", []))),
-        trust=table.get("trust", False),
-        roundtrip=roundtrip,
-        environments=_words(table.get("environments", [])),
-    )
+def _hint(word: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(word, list(known), n=1)
+    return f"; did you mean {near[0]!r}?" if near else f"; it can be one of {', '.join(known)}"
