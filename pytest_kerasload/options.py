@@ -115,34 +115,70 @@ class Reader:
         return self.config.getini(f"keras_{name}"), self.ini_dir, False
 
     def parsed(self, name: str, parse: Callable[[str, Path], T], default: T) -> T:
-        text, base, _ = self.value(name)
-        return default if text in (None, "") else parse(str(text), base)
+        """One value; BadSetting that names the option (or the ini setting) when it cannot be meant."""
+        text, base, on_command_line = self.value(name)
+        if text is None or (text == "" and not on_command_line):
+            return default
+        return self._named(name, on_command_line, parse, str(text), base)
 
     def every(self, name: str, parse: Callable[[str, Path], T]) -> tuple[T, ...]:
-        values, base, _ = self.value(name)
-        return tuple(parse(str(value), base) for value in values or ())
+        """Every value of a setting that can be given repeatedly."""
+        values, base, on_command_line = self.value(name)
+        return tuple(self._named(name, on_command_line, parse, str(value), base) for value in values or ())
+
+    @staticmethod
+    def _named(name: str, on_command_line: bool, parse: Callable[[str, Path], T], text: str, base: Path) -> T:
+        try:
+            if not text.strip():
+                raise BadSetting("it is given without a value")
+            return parse(text, base)
+        except ValueError as error:
+            shown = f"--keras-{name.replace('_', '-')}" if on_command_line else f"keras_{name}"
+            raise BadSetting(f"{shown}: {error}") from error
+
+
+def _path(text: str, base: Path) -> Path:
+    """An absolute path; relative ones start where they were given."""
+    return Path(os.path.abspath(base / Path(text).expanduser()))
+
+
+def _report(text: str, base: Path) -> Path:
+    path = _path(text, base)
+    if path.is_dir():
+        raise BadSetting(f"{path} is a directory")
+    return path
+
+
+def _existing(text: str, base: Path) -> Path:
+    path = _path(text, base)
+    if not path.exists():
+        raise BadSetting(f"{path} does not exist")
+    return path
+
+
+def _number(least: float, whole: bool = False) -> Callable[[str, Path], float]:
+    return lambda text, base: words.parse_number(text, least=least, whole=whole)
+
+
+def _choice(choices: Sequence[str]) -> Callable[[str, Path], str]:
+    def parse(text: str, base: Path) -> str:
+        if text not in choices:
+            raise BadSetting(f"{text!r} is none of {', '.join(choices)}")
+        return text
+
+    return parse
 
 
 def models(config: pytest.Config) -> tuple[tuple[Path, ...], bool]:
     """The artifact roots, absolute, and whether they were given on the command line; none means: not asked for."""
     reader = Reader(config)
-    values, base, on_command_line = reader.value("models")
-    roots = []
-    for value in values or ():
-        path = Path(os.path.abspath(base / Path(value).expanduser()))
-        if not path.exists():
-            raise BadSetting(f"--keras-models: {path} does not exist")
-        roots.append(path)
-    return tuple(dict.fromkeys(roots)), on_command_line
+    roots = reader.every("models", _existing)
+    return tuple(dict.fromkeys(roots)), reader.value("models")[2]
 
 
 def read(config: pytest.Config, roots: Sequence[Path]) -> Settings:
     """The settings of a run; BadSetting, naming the option, for a value that cannot be meant."""
     reader = Reader(config)
-
-    def number(name: str, least: float, whole: bool = False) -> Callable[[str, Path], float]:
-        return lambda text, base: words.parse_number(text, f"--keras-{name}", least=least, whole=whole)
-
     record = config.getoption("keras_record")
     if record and os.environ.get("CI") and not config.getoption("keras_record_in_ci"):
         raise BadSetting(
@@ -153,38 +189,29 @@ def read(config: pytest.Config, roots: Sequence[Path]) -> Settings:
     ids = [environment.id for environment in environments]
     if len(set(ids)) < len(ids):
         raise BadSetting(f"--keras-env: two environments are called {max(ids, key=ids.count)!r}; name them NAME=SPEC")
-    policy = reader.parsed("version_policy", lambda text, base: text, "evidence")
-    if policy not in words.POLICIES:
-        raise BadSetting(f"keras_version_policy: {policy!r} is none of {', '.join(words.POLICIES)}")
-    timeout = reader.parsed("timeout", number("timeout", 0.001), 0.0)
-    rtol = reader.parsed("rtol", number("rtol", 0.0), -1.0)
-    atol = reader.parsed("atol", number("atol", 0.0), -1.0)
+    try:
+        inference_only = bool(reader.value("inference_only")[0])
+    except (ValueError, pytest.UsageError) as error:  # pytest 8, pytest 9
+        raise BadSetting(f"keras_inference_only: {error}") from error
     return Settings(
         models=tuple(roots),
         environments=environments,
         invocation_dir=reader.invocation_dir,
-        roundtrip=reader.parsed(
-            "roundtrip", lambda text, base: words.parse_choices(text, words.FORMATS, "--keras-roundtrip"), ("same",)
-        ),
+        roundtrip=reader.parsed("roundtrip", lambda text, base: words.parse_choices(text, words.FORMATS), ("same",)),
         record=record,
-        expected_dir=reader.parsed(
-            "expected", lambda text, base: Path(os.path.abspath(base / Path(text).expanduser())), None
-        ),
+        expected_dir=reader.parsed("expected", _path, None),
         custom_objects=reader.every("custom_objects", words.parse_reference),
-        version_policy=policy,  # type: ignore[arg-type]
-        inference_only=bool(reader.value("inference_only")[0]),
-        trust=reader.every("trust", lambda text, base: text),
-        timeout=timeout or None,
+        version_policy=reader.parsed("version_policy", _choice(words.POLICIES), "evidence"),  # type: ignore[arg-type]
+        inference_only=inference_only,
+        trust=reader.every(
+            "trust", lambda text, base: text if words.SHA256.fullmatch(text) else str(_path(text, base))
+        ),
+        timeout=reader.parsed("timeout", _number(0.001), None),
         memory=reader.parsed("memory", lambda text, base: words.parse_size(text), None),
-        examples=int(reader.parsed("examples", number("examples", 1, whole=True), 10.0)),
-        rtol=rtol if rtol >= 0 else None,
-        atol=atol if atol >= 0 else None,
-        jobs=int(reader.parsed("jobs", number("jobs", 1, whole=True), 0.0)) or None,
+        examples=int(reader.parsed("examples", _number(1, whole=True), 10.0)),
+        rtol=reader.parsed("rtol", _number(0), None),
+        atol=reader.parsed("atol", _number(0), None),
+        json=reader.parsed("json", _report, None),
+        jobs=int(reader.parsed("jobs", _number(1, whole=True), 0.0)) or None,
         tables={root: tables.read(root) for root in roots},
     )
-
-
-def json_path(config: pytest.Config) -> Path | None:
-    """Where the JSON report goes, or None when none was asked for."""
-    reader = Reader(config)
-    return reader.parsed("json", lambda text, base: Path(os.path.abspath(base / Path(text).expanduser())), None)

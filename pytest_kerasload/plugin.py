@@ -235,7 +235,7 @@ class Run:
         if self._gate is not None:
             self._gate.close()
             self._gate = None
-        path = options.json_path(self.config)
+        path = self.settings.json
         if path is not None and not hasattr(self.config, "workerinput") and not self.config.option.collectonly:
             self.collected.write(path, {name: rank for rank, name in enumerate(_CHECKS)})
 

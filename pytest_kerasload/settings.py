@@ -24,6 +24,9 @@ DTYPES = (
 """Of inputs that can be made up."""
 
 
+SHA256 = re.compile(r"[0-9a-fA-F]{64}")
+
+
 class BadSetting(ValueError):
     """A value that cannot be meant; the message says which, where it was given and what can be."""
 
@@ -79,12 +82,14 @@ class Settings:
     version_policy: Policy = "evidence"
     inference_only: bool = False
     trust: tuple[str, ...] = ()
+    """SHA-256 digests, and absolute paths of artifacts or of directories that hold them."""
     timeout: float | None = None
     memory: int | None = None
     examples: int = 10
     rtol: float | None = None
     atol: float | None = None
     jobs: int | None = None
+    json: Path | None = None
     tables: Mapping[Path, tuple[tuple[str, Mapping[str, Any]], ...]] = field(default_factory=dict)
     """``kerasload.toml`` by artifact root: glob and the fields of Overrides that it gives, in the order of the file."""
 
@@ -113,13 +118,11 @@ class Settings:
         if self.overrides(artifact).trust:
             return True
         for entry in self.trust:
-            if re.fullmatch(r"[0-9a-fA-F]{64}", entry):
+            if SHA256.fullmatch(entry):
                 if entry.lower() == sha256:
                     return True
-            else:
-                path = self.invocation_dir / Path(entry).expanduser()
-                if artifact == path or artifact.resolve() == path.resolve() or artifact.is_relative_to(path):
-                    return True
+            elif artifact.is_relative_to(entry) or artifact.resolve() == Path(entry).resolve():
+                return True
         return False
 
 
@@ -141,9 +144,8 @@ def parse_reference(text: str, base: Path) -> Reference:
     elif all(part.isidentifier() for part in place.split(".")):
         reference = Reference(module=place, name=name or None, alias=alias)
     else:
-        raise BadSetting(
-            f"custom objects {text!r}: give package.module, package.module:Name, path/to/file.py[:Name] or Alias=one of these"
-        )
+        forms = "package.module, package.module:Name, path/to/file.py[:Name] or Alias=one of these"
+        raise BadSetting(f"custom objects {text!r}: give {forms}")
     if alias and not name:
         raise BadSetting(f"custom objects {text!r}: an alias stands for one object: give {rest}:Name")
     return reference
@@ -157,22 +159,22 @@ def parse_size(text: str) -> int:
     return int(float(match[1]) * 1024 ** " KMGT".index(match[2].upper() or " "))
 
 
-def parse_number(text: str, what: str, *, least: float, whole: bool = False) -> float:
-    """A number of at least ``least``; BadSetting naming the setting when it is none."""
+def parse_number(text: str, *, least: float, whole: bool = False) -> float:
+    """A number of at least ``least``; BadSetting when it is none."""
     try:
         value = float(text)
     except ValueError:
         value = float("nan")
     if not value >= least or value == float("inf") or (whole and value != int(value)):
         kind = "a whole number" if whole else "a number"
-        raise BadSetting(f"{what}: {text!r} is not {kind} of at least {least:g}")
+        raise BadSetting(f"{text!r} is not {kind} of at least {least:g}")
     return value
 
 
-def parse_choices(text: str, choices: Sequence[str], what: str) -> tuple[str, ...]:
+def parse_choices(text: str, choices: Sequence[str]) -> tuple[str, ...]:
     """Words separated by commas or spaces, each one of the choices, in order and once."""
     words = tuple(dict.fromkeys(re.split(r"[,\s]+", text.strip()))) if text.strip() else ()
     bad = [word for word in words if word not in choices]
     if bad or not words:
-        raise BadSetting(f"{what}: {text!r} is none of {', '.join(choices)}")
+        raise BadSetting(f"{text!r} is none of {', '.join(choices)}")
     return words
