@@ -33,16 +33,26 @@ def check(context: Context) -> Verdict:
         refused = [(use, answer) for use, answer in found if answer["complaint"]]
         if refused:
             findings.append(_refused(name, refused))
-    if findings and _loads(context):
-        # The loader knows better: a SavedModel carries the functions of layers whose class is not there, and an
-        # object that is never called for does no harm.
+    # The loader knows better: a SavedModel carries the functions of layers whose class is not there, and an object
+    # that is never called for does no harm.
+    if findings and _loads(context, compile=True):
         findings = [_as_note(finding) for finding in findings]
+    elif any(not _in_training(finding) for finding in findings) and _loads(context, compile=False):
+        findings = [finding if _in_training(finding) else _as_note(finding) for finding in findings]
     return Verdict(tuple(findings))
 
 
-def _loads(context: Context) -> bool:
+def _in_training(finding: Finding) -> bool:
+    """Whether a finding is about the training configuration alone."""
+    return finding.where.startswith("compile/")
+
+
+def _loads(context: Context, *, compile: bool) -> bool:
     try:
-        context.loaded()
+        if compile:
+            context.loaded()
+        else:
+            context.session.load(compile=False)
     except (RequestFailed, WorkerEnded):
         return False
     return True
@@ -65,8 +75,11 @@ def _missing(context: Context, name: str, uses: list[ConfigObject]) -> Finding:
     kind = uses[0].kind if uses[0].kind != "unknown" else "object"
     training = all(use.section == "training" for use in uses)
     bare = name.split(">")[-1]
-    remedies = [Remedy(f"--keras-custom-objects=package.module:{bare} (where {bare} is defined)")]
-    if ">" in name:
+    if name == "<lambda>":
+        remedies = [Remedy("give the function a name (def instead of lambda) and save the model again")]
+    else:
+        remedies = [Remedy(f"--keras-custom-objects=package.module:{bare} (where {bare} is defined)")]
+    if ">" in name and name != "<lambda>":
         package = name.split(">")[0]
         remedies.append(
             Remedy(f"register it under the same name: register_keras_serializable(package={package!r}), and import it")

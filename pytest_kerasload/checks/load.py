@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from pytest_kerasload import expected, inputs
@@ -78,12 +79,29 @@ def _failure(context: Context, error: RequestFailed) -> Finding:
     saved = context.artifact.saved_with
     with_ = f" (saved with Keras {saved.keras})" if saved.keras else ""
     return found.finding(
-        f"{context.artifact.path.name} does not load on {context.label}: {found.title}{with_}",
+        f"{context.artifact.path.name} does not load on {context.label}: {_lower(found.title)}{_named(error)}{with_}",
         where=_where(context, error),
         remedies=tuple(remedies),
         detail=f"{error.type}: {said(error)}",
         traceback=error.traceback,
     )
+
+
+def _lower(title: str) -> str:
+    """A title as it stands behind a colon."""
+    return title[:1].lower() + title[1:] if title[:2].istitle() or title[:2] == "A " else title
+
+
+_NAMED = re.compile(
+    r"(?:Unknown [\w ]+|Could not locate \w+|[Uu]nable to restore a layer of class|custom object of type)"
+    r":? *'?([^'\s.,]+)"
+)
+
+
+def _named(error: RequestFailed) -> str:
+    """The object that the loader's words name, where they name one."""
+    match = _NAMED.search(said(error))
+    return f": {match[1]}" if match else ""
 
 
 def said(error: RequestFailed) -> str:
@@ -113,8 +131,8 @@ def _tried(context: Context) -> list[Remedy]:
     if session.way == "keras":
         ways.append(("load_model(path, compile=False)", lambda: session.load(compile=False)))
     if context.artifact.format == "savedmodel":
-        instead = "keras.layers.TFSMLayer(path, call_endpoint=...)" if session.versions.keras3 else "its signatures"
-        ways.append((f"tf.saved_model.load(path).signatures, or {instead}", lambda: session.load(way="signatures")))
+        layer = ", or keras.layers.TFSMLayer(path, call_endpoint=...)" if session.versions.keras3 else ""
+        ways.append((f"tf.saved_model.load(path).signatures{layer}", lambda: session.load(way="signatures")))
     found = []
     for action, way in ways:
         try:

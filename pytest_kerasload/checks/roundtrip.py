@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from pytest_kerasload import comparison, inputs
 from pytest_kerasload.artifacts.record import Format
 from pytest_kerasload.causes.catalogue import cause
 from pytest_kerasload.checks import comparing
+from pytest_kerasload.checks.configuration import differences
 from pytest_kerasload.checks.predictions import no_inputs, random_outputs
 from pytest_kerasload.checks.verdict import Context, Verdict
 from pytest_kerasload.environments.process import RequestFailed, WorkerEnded
@@ -197,36 +198,6 @@ def _state_findings(context: Context, format: Format, compared: Comparison) -> I
             where=_names(optimizer),
             fails=fails,
         )
-
-
-# Keys that differ between two descriptions of the same model: identities, not contents.
-_IDENTITIES = frozenset({"shared_object_id", "build_config", "compile_config", "keras_version", "backend"})
-# The envelope of a serialised object: Keras 2.13 to 2.15 write it with and without these for the same object.
-_ENVELOPE = frozenset({"module", "registered_name"})
-_NUMBER = (int, float)
-
-
-def differences(one: Any, other: Any, place: str = "") -> Iterator[tuple[str, Any, Any]]:
-    """Places at which two configurations differ, with what stood and stands there."""
-    if isinstance(one, Mapping) and isinstance(other, Mapping):
-        envelope = _ENVELOPE if "class_name" in one and "class_name" in other else frozenset()
-        for key in sorted({*one, *other}, key=str):
-            if key not in _IDENTITIES and key not in envelope:
-                yield from differences(one.get(key), other.get(key), f"{place}/{key}" if place else str(key))
-    elif isinstance(one, list | tuple) and isinstance(other, list | tuple) and len(one) == len(other):
-        for index, (left, right) in enumerate(zip(one, other, strict=True)):
-            name = (
-                left.get("config", {}).get("name")
-                if isinstance(left, Mapping) and isinstance(left.get("config"), Mapping)
-                else None
-            )
-            yield from differences(left, right, f"{place}/{name or index}")
-    elif isinstance(one, _NUMBER) and isinstance(other, _NUMBER) and not isinstance(one, bool):
-        # Numbers come back from float32 variables (learning rates) with seven digits.
-        if abs(one - other) > 1e-6 * max(abs(one), abs(other)) and not (one != one and other != other):
-            yield place, one, other
-    elif one != other:
-        yield place, one, other
 
 
 # ---- predictions

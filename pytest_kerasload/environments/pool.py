@@ -30,7 +30,8 @@ from pytest_kerasload.settings import Reference, Settings
 if TYPE_CHECKING:
     from pytest_kerasload.gate import Gate, Task
 
-# A check may take this long, and as much longer as a slow disk needs to read the artifact a few times.
+# One answer of a process may take this long, and as much longer as a slow disk needs to read the artifact. A check
+# asks several times: how often depends on the artifact, how long the longest answer takes hardly does.
 _SECONDS = 120.0
 _SECONDS_A_MEGABYTE = 1.0
 # What one process takes with TensorFlow and a model of a usual size in it.
@@ -224,9 +225,10 @@ class _Worker:
     # ---- the process
 
     def _session_for(self, group: _Group) -> Session:
-        if self._session is not None and self._process is not None and self._process.pid is not None:
-            return self._session
         artifact = self.gate.artifact(group.path)
+        if self._session is not None and self._process is not None and self._process.pid is not None:
+            self._session.limits = self._limits(artifact.bytes)
+            return self._session
         process = self._started(group.key)
         self._session = Session(
             artifact=artifact,
@@ -239,9 +241,11 @@ class _Worker:
         return self._session
 
     def _limits(self, size: int) -> Limits:
-        seconds = self.settings.timeout or _SECONDS + _SECONDS_A_MEGABYTE * size / 1e6
         available = psutil.virtual_memory().total * 4 // 5 // self.pool.jobs
-        return Limits(seconds, self.settings.memory or max(available, _LEAST_MEMORY))
+        memory = self.settings.memory or max(available, _LEAST_MEMORY)
+        if self.settings.timeout:
+            return Limits(self.settings.timeout, memory, time.monotonic() + self.settings.timeout)
+        return Limits(_SECONDS + _SECONDS_A_MEGABYTE * size / 1e6, memory)
 
     def _started(self, key: _Key) -> Process:
         if key in self._broken:

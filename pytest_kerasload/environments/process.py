@@ -10,7 +10,6 @@ import os
 import shlex
 import signal
 import tempfile
-import threading
 import time
 from dataclasses import dataclass
 from functools import cache
@@ -28,10 +27,14 @@ _START_SECONDS = 300.0
 
 @dataclass(frozen=True)
 class Limits:
-    """What one request may take: seconds of wall time, bytes of resident memory."""
+    """What an answer may take: seconds of wall time, bytes of resident memory.
+
+    ``deadline`` (of ``time.monotonic``) ends a whole check, where the user gave a limit for it.
+    """
 
     seconds: float
     bytes: int
+    deadline: float | None = None
 
 
 class WorkerEnded(Exception):
@@ -128,7 +131,7 @@ class Process:
             except (EOFError, execnet.RemoteError) as error:
                 raise self._died(what, time.monotonic() - began, str(error)) from None
             seconds = time.monotonic() - began
-            if seconds > limits.seconds:
+            if seconds > limits.seconds or (limits.deadline is not None and time.monotonic() > limits.deadline):
                 self.close()
                 raise WorkerEnded(
                     "worker-timeout",

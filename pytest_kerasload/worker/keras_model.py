@@ -58,8 +58,7 @@ class KerasModel:
         except Exception:  # any failure means: not kept
             spec = None
         if spec is None:
-            spec = getattr(self.model, "_saved_model_inputs_spec", None)  # Keras 2.4 to 2.6
-            return spec
+            return getattr(self.model, "_saved_model_inputs_spec", None)  # Keras 2.4 to 2.6
         args = spec[0] if isinstance(spec, tuple) else spec
         return args[0] if isinstance(args, (tuple, list)) and len(args) == 1 else args
 
@@ -72,8 +71,7 @@ class KerasModel:
 
     def _pack(self, structure: Any, flat: Iterator[Any]) -> Any:
         if isinstance(structure, dict):
-            packed = {key: self._pack(structure[key], flat) for key in sorted(structure)}
-            return packed
+            return {key: self._pack(structure[key], flat) for key in sorted(structure)}
         if isinstance(structure, (list, tuple)):
             return [self._pack(item, flat) for item in structure]
         return next(flat)

@@ -34,8 +34,8 @@ class Runtime:
         self.tf = tf
         self.keras = tf.keras
         version = getattr(tf.keras, "__version__", None)
-        if version is None:  # a lazy module in some releases: ask what is behind it
-            version = sys.modules["keras"].__version__
+        if version is None:  # tf_keras' API module does not hold its version, the package does
+            version = sys.modules[tf.keras.__name__.split(".")[0]].__version__
         self.keras_version = str(version)
         self.keras3 = release(self.keras_version) >= (3,)
         if self.keras3:

@@ -22,7 +22,7 @@ def _endpoints(tf: Any, loaded: Any) -> Dict[str, Any]:
     for name in ["__call__"] + sorted(vars(loaded)):
         function = getattr(loaded, name, None)
         traces = getattr(function, "concrete_functions", None)
-        if traces and not name.startswith("_") or (traces and name == "__call__"):
+        if traces and (name == "__call__" or not name.startswith("_")):
             found[name] = traces[0]
     return found
 
