@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from google.protobuf import text_format
 from google.protobuf.message import DecodeError
 
-from pytest_kerasload.artifacts import checkpoint, protos, specs
-from pytest_kerasload.artifacts.configs import object_at, objects_in
-from pytest_kerasload.artifacts.fingerprint import fingerprint64
+from pytest_kerasload.artifacts import protos, specs
+from pytest_kerasload.artifacts.configs import objects_in
+from pytest_kerasload.artifacts.keras_nodes import is_keras, keras_nodes, objects_of_nodes
 from pytest_kerasload.artifacts.layers import Config, is_model, is_object, shape_of
-from pytest_kerasload.artifacts.ownership import is_custom
-from pytest_kerasload.artifacts.record import Artifact, ConfigObject, SavedWith, Signature, TensorSpec, Weights
+from pytest_kerasload.artifacts.record import Artifact, SavedWith, Signature, TensorSpec, Weights
+from pytest_kerasload.artifacts.savedmodel_files import missing_files
 from pytest_kerasload.artifacts.sniffing import savedmodel_marker
 from pytest_kerasload.causes import file as causes
 from pytest_kerasload.findings import Finding
@@ -28,17 +27,6 @@ _TEXT_LIMIT = 64 * 1024 * 1024
 _TRAINING_CHILDREN = frozenset(
     {"optimizer", "keras_api", "metrics", "compiled_metrics", "compiled_loss", "loss_tracker"}
 )
-_VARIABLE_OPS = frozenset({"VarHandleOp", "VariableV2", "Variable"})
-
-
-@dataclass(frozen=True)
-class KerasNode:
-    """One object that Keras described: its place among the tracked objects, what it is, and its metadata."""
-
-    number: int
-    path: str
-    identifier: str
-    metadata: Mapping[str, Any]
 
 
 def read(directory: Path) -> Artifact:
@@ -105,7 +93,7 @@ def _serving_graph(saved: Any) -> Any:
 
 def _read(directory: Path, graph: Any) -> Artifact:
     problems: list[Finding] = []
-    nodes = _keras_nodes(directory, graph, problems)
+    nodes = keras_nodes(directory, graph, problems)
     root = next((node for node in nodes if node.path == "root" or node.number == 0), None)
     metadata: Mapping[str, Any] = root.metadata if root is not None else {}
     config = _model_config(metadata)
@@ -113,8 +101,8 @@ def _read(directory: Path, graph: Any) -> Artifact:
     training = training if isinstance(training, dict) else None
     signatures = _signatures(graph)
     weights = _weights(graph)
-    problems.extend(_missing_files(directory, graph, weights))
-    if not nodes and not problems and any(_is_keras(node) for node in graph.object_graph_def.nodes):
+    problems.extend(missing_files(directory, graph, weights))
+    if not nodes and not problems and any(is_keras(node) for node in graph.object_graph_def.nodes):
         problems.append(
             causes.KERAS_METADATA_MISSING.finding(
                 f"{directory.name} holds Keras objects and no keras_metadata.pb: load_model does not bring them back",
@@ -135,7 +123,7 @@ def _read(directory: Path, graph: Any) -> Artifact:
         ),
         config=config,
         training_config=training,
-        objects=objects + _objects_of_nodes(nodes, objects),
+        objects=objects + objects_of_nodes(nodes, objects),
         inputs=inputs,
         outputs=outputs,
         signatures=signatures,
@@ -143,83 +131,6 @@ def _read(directory: Path, graph: Any) -> Artifact:
         keras_metadata=root is not None,
         ops=_ops(graph),
     )
-
-
-# What Keras left
-
-
-def _keras_nodes(directory: Path, graph: Any, problems: list[Finding]) -> list[KerasNode]:
-    """The objects Keras described: in keras_metadata.pb since TF 2.5, in the object graph before.
-
-    keras/saving/saved_model/load.py, _read_legacy_metadata.
-    """
-    file = directory / "keras_metadata.pb"
-    if file.is_file():
-        message = protos.message("SavedMetadata")
-        try:
-            message.ParseFromString(file.read_bytes())
-        except (DecodeError, RuntimeError, ValueError) as error:
-            problems.append(
-                causes.KERAS_METADATA_UNREADABLE.finding(
-                    f"{directory.name}/{file.name} is damaged or cut off ({error}): the Keras model does not come back",
-                    where=file.name,
-                )
-            )
-            return []
-        found = [(one.node_id, one.node_path, one.identifier, one.metadata) for one in message.nodes]
-    else:
-        paths = _paths(graph.object_graph_def)
-        found = [
-            (number, paths.get(number, ""), node.user_object.identifier, node.user_object.metadata)
-            for number, node in enumerate(graph.object_graph_def.nodes)
-            # Since TF 2.5 tf.saved_model.save leaves the identifiers of Keras objects here, and nothing about them.
-            if _is_keras(node) and node.user_object.metadata
-        ]
-    nodes = []
-    for number, path, identifier, written in found:
-        metadata = _metadata(written)
-        if metadata is None:
-            problems.append(
-                causes.KERAS_METADATA_UNREADABLE.finding(
-                    f"the Keras metadata of {path or number} in {directory.name} is not JSON: {written[:40]!r}",
-                    where=path,
-                )
-            )
-        nodes.append(KerasNode(number, path, identifier, metadata or {}))
-    return nodes
-
-
-def _is_keras(node: Any) -> bool:
-    return str(node.user_object.identifier).startswith("_tf_keras_")
-
-
-def _metadata(written: str) -> dict[str, Any] | None:
-    try:
-        found = json.loads(written, object_hook=_plain)
-    except (ValueError, RecursionError):
-        return None
-    return found if isinstance(found, dict) else None
-
-
-def _plain(value: dict[str, Any]) -> Any:
-    """Tuples and shapes as lists, as Keras reads them back (keras/saving/saved_model/json_utils.py, _decode_helper)."""
-    if value.get("class_name") in ("__tuple__", "TensorShape") and "items" in value:
-        return value["items"]
-    return value
-
-
-def _paths(objects: Any) -> dict[int, str]:
-    """The shortest path from the root to each object, as keras_metadata.pb has it: ``root.layer-0.cell``."""
-    paths = {0: "root"}
-    waiting = [0]
-    for number in waiting:
-        if not 0 <= number < len(objects.nodes):
-            continue
-        for child in objects.nodes[number].children:
-            if child.node_id not in paths:
-                paths[child.node_id] = f"{paths[number]}.{child.local_name}"
-                waiting.append(child.node_id)
-    return paths
 
 
 def _model_config(metadata: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -232,64 +143,6 @@ def _model_config(metadata: Mapping[str, Any]) -> dict[str, Any] | None:
         return None
     config = metadata.get("config")
     return {"class_name": name, "config": config if isinstance(config, (dict, list)) else {}}
-
-
-def _objects_of_nodes(nodes: list[KerasNode], known: tuple[ConfigObject, ...]) -> tuple[ConfigObject, ...]:
-    """Layers and metrics that are described for themselves and not in the root's configuration.
-
-    Those of subclassed models, above all: their configuration, if they have one, says nothing of their layers. A
-    layer inside one of Keras' own layers is in the configuration of that.
-    """
-    by_path = {node.path: node for node in nodes}
-    seen = {(item.name, item.place) for item in known}
-    names = {item.name for item in known}
-    rooted = any(item.kind == "layer" and item.section == "model" for item in known)
-    found: list[ConfigObject] = []
-    for node in nodes:
-        name = node.metadata.get("class_name")
-        if node.path in ("", "root") or not isinstance(name, str):
-            continue
-        metric = node.identifier == "_tf_keras_metric" or ".keras_api.metrics." in node.path
-        entry = {"class_name": name, "config": node.metadata.get("config") or {}}
-        kind = "metric" if metric else "layer"
-        custom = is_custom(entry, kind)
-        if custom:
-            wanted = name not in names
-        else:
-            wanted = not metric and not rooted and not _inside_own_layer(node, by_path)
-        place = f"compile/metrics/{node.metadata.get('name')}" if metric else _place(node.path, by_path)
-        if wanted and (name, place) not in seen:
-            found.extend(object_at(entry, kind, place, "training" if metric else "model"))
-            seen.update((item.name, item.place) for item in found)
-    return tuple(found)
-
-
-def _inside_own_layer(node: KerasNode, by_path: Mapping[str, KerasNode]) -> bool:
-    path = node.path.rpartition(".")[0]
-    while path and path != "root":
-        parent = by_path.get(path)
-        if parent is not None:
-            name = parent.metadata.get("class_name")
-            return isinstance(name, str) and not is_custom({"class_name": name, "config": {}}, "layer")
-        path = path.rpartition(".")[0]
-    return False
-
-
-def _place(path: str, by_path: Mapping[str, KerasNode]) -> str:
-    """Where an object is, by the names of the layers above it; by attribute where a layer has no description."""
-    place = []
-    parts = path.split(".")
-    for end in range(2, len(parts) + 1):
-        node = by_path.get(".".join(parts[:end]))
-        name = node.metadata.get("name") if node is not None else None
-        if isinstance(name, str):
-            place.append(name)
-        elif end == len(parts):
-            place.append(parts[-1])
-    return "/".join(place)
-
-
-# What it takes and gives
 
 
 def _endpoints(
@@ -372,9 +225,6 @@ def _ops(graph: Any) -> frozenset[str]:
     return frozenset(ops - {function.signature.name for function in library})
 
 
-# What it needs beside it
-
-
 def _weights(graph: Any) -> Weights:
     """Elements of the variables in the object graph; what it cannot tell (a TF1 graph has none) is None.
 
@@ -417,72 +267,3 @@ def _elements(shape: Any) -> int | None:
     if sizes is None or None in sizes:
         return None
     return math.prod(size for size in sizes if size is not None)
-
-
-def _missing_files(directory: Path, graph: Any, weights: Weights) -> Iterator[Finding]:
-    variables = any(node.HasField("variable") for node in graph.object_graph_def.nodes)
-    if variables or any(node.op in _VARIABLE_OPS for node in graph.graph_def.node):
-        yield from _variables_problems(directory, weights)
-    lost = sorted(
-        asset.filename for asset in graph.asset_file_def if not (directory / "assets" / asset.filename).is_file()
-    )
-    if lost:
-        yield causes.ASSETS_MISSING.finding(
-            f"{directory.name} has no {', '.join(f'assets/{name}' for name in lost[:5])}"
-            + (f" and {len(lost) - 5} more" if len(lost) > 5 else ""),
-            where="assets",
-        )
-
-
-def _variables_problems(directory: Path, weights: Weights) -> Iterator[Finding]:
-    """Files of the checkpoint that are not there, or are shorter than its index says."""
-    variables = directory / "variables"
-    index = variables / "variables.index"
-    held = f"{weights.tensors} variables" if weights.tensors else "variables"
-    lost = "" if index.is_file() else "variables/variables.index" if variables.is_dir() else "variables/"
-    if lost:
-        yield causes.VARIABLES_MISSING.finding(
-            f"{directory.name} has {held} in its graph, and not their values: there is no {lost}", where="variables"
-        )
-        return
-    try:
-        sizes = checkpoint.shard_sizes(index)
-    except ValueError as error:
-        yield causes.VARIABLES_DAMAGED.finding(
-            f"variables/{index.name} of {directory.name} is damaged or cut off: {error}",
-            where=f"variables/{index.name}",
-        )
-        return
-    shards = {number: variables / f"variables.data-{number:05}-of-{len(sizes):05}" for number in sorted(sizes)}
-    gone = [shard.name for shard in shards.values() if not shard.is_file()]
-    if gone:
-        more = f" and {len(gone) - 3} more" if len(gone) > 3 else ""
-        yield causes.VARIABLES_MISSING.finding(
-            f"{directory.name} has {held} in its graph, and not all of their values: "
-            f"there is no variables/{', '.join(gone[:3])}{more}",
-            where=f"variables/{gone[0]}",
-        )
-    for number, shard in shards.items():
-        if shard.is_file() and shard.stat().st_size < sizes[number]:
-            yield causes.VARIABLES_DAMAGED.finding(
-                f"variables/{shard.name} of {directory.name} is cut off: it has {shard.stat().st_size} bytes, "
-                f"and its index says {sizes[number]}",
-                where=f"variables/{shard.name}",
-            )
-    told = _fingerprint(directory)
-    if told and told != fingerprint64(index.read_bytes()):
-        yield causes.VARIABLES_OF_ANOTHER.finding(
-            f"variables/ of {directory.name} was not saved with its saved_model.pb: fingerprint.pb has the checksum "
-            f"of another {index.name}",
-            where="variables",
-        )
-
-
-def _fingerprint(directory: Path) -> int:
-    """The checksum that variables.index had when the model was saved; 0 where nothing tells."""
-    message = protos.message("Fingerprint")
-    try:
-        message.ParseFromString((directory / "fingerprint.pb").read_bytes())
-    except (OSError, DecodeError, RuntimeError, ValueError):
-        return 0
-    return int(message.checkpoint_hash)

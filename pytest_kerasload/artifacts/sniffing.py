@@ -72,13 +72,13 @@ def hdf5_offset(file: BinaryIO) -> int | None:
 
 
 def _is_text(head: bytes) -> bool:
-    if b"\x00" in head:
+    if any(byte < 32 and byte not in b"\t\n\f\r" for byte in head):
         return False
     try:
         head.decode("utf-8")
     except UnicodeDecodeError as error:
         # The head may end in the middle of a character.
-        return error.start >= len(head) - 3
+        return len(head) == _HEAD and error.start >= len(head) - 3
     return True
 
 

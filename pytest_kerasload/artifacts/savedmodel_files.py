@@ -1,0 +1,87 @@
+"""The files a SavedModel needs beside its graph: the values of its variables, and its assets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from google.protobuf.message import DecodeError
+
+from pytest_kerasload.artifacts import checkpoint, protos
+from pytest_kerasload.artifacts.fingerprint import fingerprint64
+from pytest_kerasload.artifacts.record import Weights
+from pytest_kerasload.causes import file as causes
+from pytest_kerasload.findings import Finding
+
+_VARIABLE_OPS = frozenset({"VarHandleOp", "VariableV2", "Variable"})
+
+
+def missing_files(directory: Path, graph: Any, weights: Weights) -> Iterator[Finding]:
+    """What the graph needs and is not there, not whole, or not its own."""
+    variables = any(node.HasField("variable") for node in graph.object_graph_def.nodes)
+    if variables or any(node.op in _VARIABLE_OPS for node in graph.graph_def.node):
+        yield from _variables_problems(directory, weights)
+    lost = sorted(
+        asset.filename for asset in graph.asset_file_def if not (directory / "assets" / asset.filename).is_file()
+    )
+    if lost:
+        yield causes.ASSETS_MISSING.finding(
+            f"{directory.name} has no {', '.join(f'assets/{name}' for name in lost[:5])}"
+            + (f" and {len(lost) - 5} more" if len(lost) > 5 else ""),
+            where="assets",
+        )
+
+
+def _variables_problems(directory: Path, weights: Weights) -> Iterator[Finding]:
+    """Files of the checkpoint that are not there, or are shorter than its index says."""
+    variables = directory / "variables"
+    index = variables / "variables.index"
+    held = f"{weights.tensors} variables" if weights.tensors else "variables"
+    lost = "" if index.is_file() else "variables/variables.index" if variables.is_dir() else "variables/"
+    if lost:
+        yield causes.VARIABLES_MISSING.finding(
+            f"{directory.name} has {held} in its graph, and not their values: there is no {lost}", where="variables"
+        )
+        return
+    try:
+        sizes = checkpoint.shard_sizes(index)
+    except ValueError as error:
+        yield causes.VARIABLES_DAMAGED.finding(
+            f"variables/{index.name} of {directory.name} is damaged or cut off: {error}",
+            where=f"variables/{index.name}",
+        )
+        return
+    shards = {number: variables / f"variables.data-{number:05}-of-{len(sizes):05}" for number in sorted(sizes)}
+    gone = [shard.name for shard in shards.values() if not shard.is_file()]
+    if gone:
+        more = f" and {len(gone) - 3} more" if len(gone) > 3 else ""
+        yield causes.VARIABLES_MISSING.finding(
+            f"{directory.name} has {held} in its graph, and not all of their values: "
+            f"there is no variables/{', '.join(gone[:3])}{more}",
+            where=f"variables/{gone[0]}",
+        )
+    for number, shard in shards.items():
+        if shard.is_file() and shard.stat().st_size < sizes[number]:
+            yield causes.VARIABLES_DAMAGED.finding(
+                f"variables/{shard.name} of {directory.name} is cut off: it has {shard.stat().st_size} bytes, "
+                f"and its index says {sizes[number]}",
+                where=f"variables/{shard.name}",
+            )
+    told = _fingerprint(directory)
+    if told and told != fingerprint64(index.read_bytes()):
+        yield causes.VARIABLES_OF_ANOTHER.finding(
+            f"variables/ of {directory.name} was not saved with its saved_model.pb: fingerprint.pb has the checksum "
+            f"of another {index.name}",
+            where="variables",
+        )
+
+
+def _fingerprint(directory: Path) -> int:
+    """The checksum that variables.index had when the model was saved; 0 where nothing tells."""
+    message = protos.message("Fingerprint")
+    try:
+        message.ParseFromString((directory / "fingerprint.pb").read_bytes())
+    except (OSError, DecodeError, RuntimeError, ValueError):
+        return 0
+    return int(message.checkpoint_hash)

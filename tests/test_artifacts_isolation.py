@@ -1,0 +1,83 @@
+"""Reading in a child process: what damage does to it, and what is left of it afterwards."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+import builders
+import h5py
+import pytest
+
+from pytest_kerasload.artifacts.isolation import ChildGone, isolated
+from pytest_kerasload.artifacts.reading import read
+
+
+def answer(text: str) -> list[str]:
+    print("not part of the answer")
+    return [text, str(os.getpid())]
+
+
+def loop() -> None:
+    while True:
+        pass
+
+
+def crash() -> None:
+    os.kill(os.getpid(), signal.SIGSEGV)
+
+
+def fail() -> None:
+    raise LookupError("a defect")
+
+
+def test_the_child_lives_on() -> None:
+    (text, first), (_, second) = isolated(answer, "Grüße \udce9"), isolated(answer, "")
+    assert text == "Grüße \udce9"
+    assert first == second != str(os.getpid())
+
+
+def test_an_exception_is_a_defect_of_ours() -> None:
+    with pytest.raises(RuntimeError, match="LookupError: a defect"):
+        isolated(fail)
+    assert isolated(answer, "still there")[0] == "still there"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no limit on the processor's time")
+def test_an_endless_loop_ends() -> None:
+    with pytest.raises(ChildGone, match="never comes back"):
+        isolated(loop, seconds=1)
+    assert isolated(answer, "again")[0] == "again"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no signals")
+def test_a_crash_is_told() -> None:
+    with pytest.raises(ChildGone, match=r"crashes on reading it \(signal 11\)"):
+        isolated(crash)
+    assert isolated(answer, "again")[0] == "again"
+
+
+def test_what_happens_to_the_child_is_said_of_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone(*_: object) -> None:
+        raise ChildGone("never comes back from reading it")
+
+    monkeypatch.setattr("pytest_kerasload.artifacts.hdf5.isolated", gone)
+    artifact = read(builders.h5(tmp_path / "model.h5"))
+    assert not artifact.readable
+    (finding,) = artifact.problems
+    assert finding.cause == "file-corrupt"
+    assert finding.message == "model.h5 is damaged: the HDF5 library never comes back from reading it"
+    archive = read(builders.keras(tmp_path / "model.keras"))
+    assert [finding.cause for finding in archive.problems] == ["file-corrupt"]
+
+
+def test_links_are_not_followed(tmp_path: Path) -> None:
+    other = builders.h5(tmp_path / "other.h5")
+    path = builders.h5(tmp_path / "model.h5")
+    with h5py.File(path, "a") as file:
+        del file["model_weights/score"]
+        file["model_weights/score"] = h5py.ExternalLink(str(other), "/model_weights/score")
+    (finding,) = read(path).problems
+    assert finding.cause == "file-weights-missing"
