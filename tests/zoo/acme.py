@@ -195,6 +195,33 @@ class Late(keras.layers.Layer):
         return config
 
 
+@register
+class Bundle(keras.layers.Layer):
+    """Registered: a layer with sublayers in a list of lists, which Keras 2.13 to 3.14 do not put into ``.keras``."""
+
+    def __init__(self, width=2, **kwargs):
+        super().__init__(**kwargs)
+        self.width = width
+        self.parts = [[keras.layers.Dense(4, activation="tanh"), keras.layers.Dense(2)] for _ in range(width)]
+
+    def build(self, input_shape):
+        for first, last in self.parts:
+            first.build(input_shape)
+            last.build((None, 4))
+        super().build(input_shape)
+
+    def call(self, inputs):
+        return sum(last(first(inputs)) for first, last in self.parts)
+
+    def compute_output_shape(self, input_shape):
+        return (input_shape[0], 2)
+
+    def get_config(self):
+        config = super().get_config()
+        config["width"] = self.width
+        return config
+
+
 class Wrap(keras.layers.Layer):
     """Not registered: takes a layer, and gives its config back without making a layer of it."""
 
@@ -352,7 +379,7 @@ class Ranker(keras.Model):
 
 @register
 class Towers(keras.Model):
-    """Registered: sublayers kept in a list of lists, which Keras 2.13 to 3.14 do not save into a ``.keras`` file."""
+    """Registered: a model with sublayers in a list of lists; they are saved, since a model lists all its layers."""
 
     def __init__(self, towers=2, **kwargs):
         super().__init__(**kwargs)
@@ -406,5 +433,5 @@ class Plain(keras.Model):
 def custom_objects():
     """Every custom object of this module by its plain name."""
     names = ("Gate Scale Forgetful Demanding Closed UnitNormalization Leaky bent wavy lopsided Pinball within Hits "
-             "Block Late Wrap Auto Warmup Ridge Checker Ranker Towers TwoWay Plain")
+             "Block Late Bundle Wrap Auto Warmup Ridge Checker Ranker Towers TwoWay Plain")
     return {name: globals()[name] for name in names.split()}

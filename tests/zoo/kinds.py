@@ -7,10 +7,9 @@ A kind returns a model, or a ``Built`` with what cannot be told from the model. 
 import collections
 import os
 
+import acme
 import numpy as np
 import tensorflow as tf
-
-import acme
 
 keras = tf.keras
 L = keras.layers
@@ -84,7 +83,7 @@ def sequential(shape, *layers, **options):
     first = keras.Input(shape=shape, batch_size=batch, dtype=dtype)
     if not KERAS3:
         first = L.InputLayer(input_shape=shape, batch_size=batch, dtype=dtype)
-    return keras.Sequential([first] + list(layers), **options)
+    return keras.Sequential([first, *layers], **options)
 
 
 def compiled(model, optimizer=None, loss="mse", train=True, **options):
@@ -92,8 +91,8 @@ def compiled(model, optimizer=None, loss="mse", train=True, **options):
     model.compile(optimizer=optimizer or "adam", loss=loss, **options)
     if train:
         rng = np.random.RandomState(7)
-        x = rng.normal(size=(ROWS,) + tuple(int(d) for d in model.inputs[0].shape[1:])).astype("float32")
-        ys = [rng.normal(size=(ROWS,) + tuple(int(d) for d in t.shape[1:])).astype("float32") for t in model.outputs]
+        x = rng.normal(size=(ROWS, *(int(d) for d in model.inputs[0].shape[1:]))).astype("float32")
+        ys = [rng.normal(size=(ROWS, *(int(d) for d in t.shape[1:]))).astype("float32") for t in model.outputs]
         for _ in range(2):
             model.train_on_batch(x, ys if len(ys) > 1 else ys[0])
     return Built(model, random=not train)
@@ -120,7 +119,8 @@ def seq_by_call():
 def multi_io():
     left, right = keras.Input((4,), name="left"), keras.Input((3,), name="right")
     both = L.Concatenate(name="both")([L.Dense(4, activation="relu", name="l")(left), right])
-    return keras.Model([left, right], [L.Dense(2, name="score")(both), L.Dense(1, activation="sigmoid", name="flag")(both)])
+    outputs = [L.Dense(2, name="score")(both), L.Dense(1, activation="sigmoid", name="flag")(both)]
+    return keras.Model([left, right], outputs)
 
 
 @kind()
@@ -386,7 +386,8 @@ def custom_schedule():
 
 @kind()
 def custom_slots():
-    return sequential((4,), L.Dense(3, kernel_initializer=acme.Checker(0.2), kernel_regularizer=acme.Ridge(0.05), name="d"))
+    slots = {"kernel_initializer": acme.Checker(0.2), "kernel_regularizer": acme.Ridge(0.05)}
+    return sequential((4,), L.Dense(3, name="d", **slots))
 
 
 def by_call(model, value):
@@ -405,6 +406,11 @@ def custom_model():
 @kind(("keras", "sm"))
 def nested_lists():
     return by_call(acme.Towers(towers=2), np.random.RandomState(3).normal(size=(ROWS, 4)).astype("float32"))
+
+
+@kind()
+def nested_lists_layer():
+    return sequential((4,), acme.Bundle(2, name="bundle"), L.Dense(2, name="out"))
 
 
 @kind(("keras", "sm", "export"))
@@ -434,20 +440,22 @@ def policy(name):
 
 @kind()
 def mixed_float16():
-    half = policy("mixed_float16")
-    return sequential((4,), L.Dense(5, activation="relu", dtype=half, name="hidden"), L.Dense(3, dtype="float32", name="out"))
+    return sequential((4,), L.Dense(5, activation="relu", dtype=policy("mixed_float16"), name="hidden"),
+                      L.Dense(3, dtype="float32", name="out"))
 
 
 @kind()
 def mixed_float16_out():
     half = policy("mixed_float16")
-    return sequential((4,), L.Dense(5, activation="relu", dtype=half, name="hidden"), L.Dense(3, dtype=half, name="out"))
+    return sequential((4,), L.Dense(5, activation="relu", dtype=half, name="hidden"),
+                      L.Dense(3, dtype=half, name="out"))
 
 
 @kind()
 def mixed_bfloat16():
     half = policy("mixed_bfloat16")
-    return sequential((4,), L.Dense(5, activation="relu", dtype=half, name="hidden"), L.Dense(3, dtype=half, name="out"))
+    return sequential((4,), L.Dense(5, activation="relu", dtype=half, name="hidden"),
+                      L.Dense(3, dtype=half, name="out"))
 
 
 @kind()
@@ -532,9 +540,10 @@ def repeat_time():
 
 @kind()
 def activations():
+    newer = "gelu" if TF >= (2, 4) else "selu"
+    last = L.Activation("swish", name="swish") if TF >= (2, 2) else L.Softmax(name="soft")
     return sequential((4,), L.Dense(5, name="d1"), L.PReLU(name="prelu"), L.Dense(5, name="d2"),
-                      L.LeakyReLU(0.2, name="leaky"), L.ELU(name="elu"), L.Dense(5, activation="gelu" if TF >= (2, 4) else
-                      "selu", name="d3"), L.Activation("swish", name="swish") if TF >= (2, 2) else L.Softmax(name="soft"))
+                      L.LeakyReLU(0.2, name="leaky"), L.ELU(name="elu"), L.Dense(5, activation=newer, name="d3"), last)
 
 
 @kind()
@@ -569,7 +578,8 @@ def upsampling():
 
 @kind()
 def pooling_3d():
-    return sequential((4, 4, 4, 1), L.Conv3D(2, 2, name="conv"), L.AveragePooling3D(2, name="pool"), L.Flatten(name="flat"))
+    return sequential((4, 4, 4, 1), L.Conv3D(2, 2, name="conv"), L.AveragePooling3D(2, name="pool"),
+                      L.Flatten(name="flat"))
 
 
 @kind()
@@ -583,8 +593,8 @@ def objects_in_slots():
 
 @kind()
 def orthogonal_lstm():
-    return sequential((5, 3), L.LSTM(3, recurrent_initializer=keras.initializers.Orthogonal(gain=0.9), unit_forget_bias=True,
-                                     name="lstm"))
+    start = keras.initializers.Orthogonal(gain=0.9)
+    return sequential((5, 3), L.LSTM(3, recurrent_initializer=start, unit_forget_bias=True, name="lstm"))
 
 
 @kind(("h5", "keras"))
@@ -627,7 +637,8 @@ def einsum_dense():
 
 @kind()
 def group_norm():
-    return sequential((4, 4, 6), L.GroupNormalization(groups=3, name="gn"), L.Flatten(name="flat"), L.Dense(2, name="out"))
+    return sequential((4, 4, 6), L.GroupNormalization(groups=3, name="gn"), L.Flatten(name="flat"),
+                      L.Dense(2, name="out"))
 
 
 @kind()
@@ -703,7 +714,8 @@ def custom_nested():
 
 @kind(("weights", "legacy_weights"))
 def weights_only():
-    return sequential((4,), L.Dense(5, activation="relu", name="hidden"), L.BatchNormalization(name="bn"), L.Dense(3, name="out"))
+    return sequential((4,), L.Dense(5, activation="relu", name="hidden"), L.BatchNormalization(name="bn"),
+                      L.Dense(3, name="out"))
 
 
 @kind(("keras", "h5", "sm"))

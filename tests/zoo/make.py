@@ -1,4 +1,4 @@
-"""Save small models of about 70 kinds in every format that this TensorFlow can write, with the live model's outputs.
+"""Save small models of about 100 kinds in every format that this TensorFlow can write, with the live model's outputs.
 
     python make.py OUTDIR [--only KIND ...]
 
@@ -30,8 +30,8 @@ def parent(outdir, only):
     skip = []
     while True:
         command = [sys.executable, os.path.abspath(__file__), outdir, "--child"]
-        command += ["--only"] + only if only else []
-        command += ["--skip"] + skip if skip else []
+        command += ["--only", *only] if only else []
+        command += ["--skip", *skip] if skip else []
         child = subprocess.Popen(command)
         started, seen = time.time(), -1
         while child.poll() is None:
@@ -47,8 +47,8 @@ def parent(outdir, only):
             break
         skip = open_kinds
         with open(log, "a") as stream:
-            stream.write(json.dumps({"kind": open_kinds[-1], "format": None, "path": None,
-                                     "reason": f"the interpreter ended with {child.returncode}", "seconds": None}) + "\n")
+            ended = {"kind": open_kinds[-1], "format": None, "path": None, "seconds": None}
+            stream.write(json.dumps(dict(ended, reason=f"the interpreter ended with {child.returncode}")) + "\n")
     made = [e for e in read(log) if "begun" not in e]
     if only and os.path.exists(os.path.join(outdir, "made.json")):
         with open(os.path.join(outdir, "made.json")) as stream:
@@ -138,7 +138,7 @@ class Maker:
             if built.save is None and built.answers:
                 live = self.ask(built)
                 self.forget(built.model)
-        except Exception as error:  # noqa: BLE001  (whatever this release says is what is recorded)
+        except Exception as error:  # whatever this release says is what is recorded
             yield {"kind": name, "format": None, "path": None, "reason": "build: " + told(error),
                    "seconds": round(time.time() - started, 2)}
             return
@@ -153,7 +153,7 @@ class Maker:
                 if expected is not None:
                     self.write(path, *expected)
                 entry["path"] = os.path.basename(path)
-            except Exception as error:  # noqa: BLE001
+            except Exception as error:
                 entry["reason"] = told(error)
                 if path is not None:
                     remove(path)
@@ -183,10 +183,8 @@ class Maker:
             dtype = self.tf.as_dtype(weight.dtype)
             if name in ("mean", "variance", "count") or not (dtype.is_floating or "bfloat16" in dtype.name):
                 continue
-            if name == "moving_variance":
-                value = rng.uniform(0.5, 1.5, size=shape)
-            else:
-                value = rng.normal(0.0, 0.5, size=shape)
+            positive = name == "moving_variance"
+            value = rng.uniform(0.5, 1.5, size=shape) if positive else rng.normal(0.0, 0.5, size=shape)
             value = value.astype("float32" if dtype.name == "bfloat16" else dtype.as_numpy_dtype)
             if self.eager:
                 weight.assign(value)
@@ -246,7 +244,7 @@ class Maker:
             got = list(got) if isinstance(got, (list, tuple)) else [got]
             try:
                 names = self.names(model, "output", self.tf.nest.flatten(model.outputs))
-            except Exception:  # noqa: BLE001  (a subclassed model has none)
+            except Exception:  # a subclassed model has none
                 names = []
             if len(names) != len(got):
                 names = [str(i) for i in range(len(got))]
@@ -298,7 +296,8 @@ class Maker:
             specs, targets = signature.structured_input_signature[1], signature.structured_outputs
         else:
             with self.tf.Graph().as_default(), self.tf.compat.v1.Session() as session:
-                signature = self.tf.compat.v1.saved_model.load(session, ["serve"], path).signature_def["serving_default"]
+                loaded = self.tf.compat.v1.saved_model.load(session, ["serve"], path)
+                signature = loaded.signature_def["serving_default"]
                 specs, targets = dict(signature.inputs), dict(signature.outputs)
         if set(specs) != set(inputs):
             order = sorted(specs) if len(specs) > 1 else list(specs)
@@ -318,7 +317,7 @@ class Maker:
         arrays = {"inputs/" + name: value for name, value in inputs.items()}
         arrays.update({"outputs/" + name: value for name, value in outputs.items()})
         with open(path + ".expected.npz", "wb") as stream:
-            self.np.savez(stream, provenance=self.np.array(json.dumps(provenance, sort_keys=True)), **arrays)
+            self.np.savez_compressed(stream, provenance=self.np.array(json.dumps(provenance, sort_keys=True)), **arrays)
 
 
 def remove(path):

@@ -10,9 +10,9 @@ it hangs or dies, RESULT.json holds, under the artifact's path relative to ``--r
 ``tf.saved_model.load``)): ``loads``, ``returns`` (``model`` or the type that came back), else ``error`` (type, first
 and last line; ``timeout``; ``crash -11``); where there are expected outputs ``max_abs`` and ``same``, or ``call``, the
 complaint of a model that loaded and could not be called. ``compile=False`` and ``safe_mode=False`` are tried where
-``plain`` does not load, ``custom`` where it does not load and answer the same, and so on; ``signature`` always. ``best`` names the first way that answers the same
-(``signature`` last), else the first that loads;
-``stable`` says whether two loads that way have the same weights.
+``plain`` does not load, ``custom`` where it does not load and answer the same, and so on; ``signature`` always.
+``best`` names the first way that answers the same (``signature`` last), else the first that loads; ``stable`` says
+whether two loads that way have the same weights.
 """
 
 import argparse
@@ -68,7 +68,7 @@ def worker():
         request = json.loads(line)
         try:
             answer = loader.answer(**request)
-        except Exception as error:  # noqa: BLE001  (a defect of this harness must not pass for one of the artifact)
+        except Exception as error:  # a defect of this harness must not pass for one of the artifact
             answer = {"harness": told(error)}
         answers.write(json.dumps(answer) + "\n")
         answers.flush()
@@ -89,8 +89,9 @@ class Loader:
     def __init__(self, tf, np):
         self.tf, self.np, self.keras = tf, np, tf.keras
         parameters = inspect.signature(self.keras.models.load_model).parameters
-        self.knows_safe_mode = "safe_mode" in parameters or "kwargs" in parameters and tf.__version__ >= "2.16"
+        self.knows_safe_mode = "safe_mode" in parameters or ("kwargs" in parameters and tf.__version__ >= "2.16")
         self.custom = None
+        self.asked = 0
         keras = getattr(tf.keras, "__version__", None)
         if keras is None:
             import importlib
@@ -101,7 +102,9 @@ class Loader:
                          "numpy": np.__version__, "legacy": os.environ.get("TF_USE_LEGACY_KERAS") == "1"}
 
     def answer(self, path, way, twice=False):
-        self.keras.backend.clear_session()
+        self.asked += 1
+        if self.asked % 25 == 0:
+            self.keras.backend.clear_session()  # under Keras 3 half a second each, for the garbage it collects
         if "safe_mode=False" in way and not self.knows_safe_mode:
             return {"skipped": "no safe_mode"}
         if way == "signature" and not os.path.isdir(path):
@@ -111,7 +114,7 @@ class Loader:
         started = time.time()
         try:
             model = self.load(path, way)
-        except BaseException as error:  # noqa: BLE001
+        except BaseException as error:
             entry["error"] = told(error)
             entry["seconds"] = round(time.time() - started, 2)
             return entry
@@ -129,7 +132,7 @@ class Loader:
         if inputs is not None and (way == "signature" or entry["returns"] == "model"):
             try:
                 got = self.call(model, way, inputs, outputs)
-            except BaseException as error:  # noqa: BLE001
+            except BaseException as error:
                 entry["call"] = told(error)
                 return entry
             entry.update(self.compare(got, outputs, tolerance(path)))
