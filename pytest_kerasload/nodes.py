@@ -100,7 +100,8 @@ class ArtifactItem(pytest.Item):
         return super().repr_failure(excinfo)
 
     def reportinfo(self) -> tuple[os.PathLike[str] | str, int | None, str]:
-        return self.path, 0, f"{display(self.task.path, self.config)}::{self.name}"
+        # The space keeps pytest from taking the path for a Python one: with -v it shows clf.h5::load as clf::h5::load.
+        return self.path, 0, f"{display(self.task.path, self.config)}::{self.name} "
 
 
 def name_of(task: Task, several: bool) -> str:

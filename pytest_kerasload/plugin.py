@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import os
 import re
 from collections.abc import Generator
@@ -124,9 +125,16 @@ class Run:
             path == chosen or path.is_relative_to(chosen) or chosen.is_relative_to(path) for chosen, _ in self.selected
         )
 
+    def _ignored(self, path: Path) -> bool:
+        """Whether ``--ignore`` or ``--ignore-glob`` names the path."""
+        base = self.config.invocation_params.dir
+        names = [os.path.abspath(base / name) for name in self.config.getoption("ignore") or ()]
+        globs = [os.path.abspath(base / glob) for glob in self.config.getoption("ignore_glob") or ()]
+        return str(path) in names or any(fnmatch.fnmatch(str(path), glob) for glob in globs)
+
     @pytest.hookimpl(tryfirst=True)
     def pytest_ignore_collect(self, collection_path: Path) -> bool | None:
-        if self._deselected(collection_path):
+        if self._deselected(collection_path) or self._ignored(collection_path):
             return True
         if not self._under_root(collection_path):
             return None
@@ -160,7 +168,7 @@ class Run:
             report.result += [
                 ArtifactFile.make(collector, path, self.settings, self.gate)
                 for path in discovery.lost(collector.path)
-                if not self._deselected(path)
+                if not self._deselected(path) and not self._ignored(path)
             ]
         return report
 
