@@ -29,12 +29,12 @@ def _policies(value: Any, key: str = "") -> Iterator[str]:
 
 
 def precision(artifact: Artifact, dtypes: tuple[str, ...] = ()) -> str:
-    """The coarsest floating type that the artifact computes in, among its policies, inputs and outputs.
+    """The coarsest floating type that the artifact computes in, among its policies, ops, inputs and outputs.
 
     A mixed_float16 model with float32 outputs is float16 inside, and so is its noise. float64 only where all is.
     """
     named = {word.removeprefix("mixed_") for word in _policies(artifact.config or {})}
-    named |= {spec.dtype for spec in (*artifact.inputs, *artifact.outputs)} | set(dtypes)
+    named |= {spec.dtype for spec in (*artifact.inputs, *artifact.outputs)} | set(dtypes) | artifact.computes_in
     for name in _ORDER[:2]:
         if name in named:
             return name

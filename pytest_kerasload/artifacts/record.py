@@ -117,6 +117,8 @@ class Artifact:
     """A SavedModel that Keras wrote with what it takes to bring the Keras model back."""
     ops: frozenset[str] = frozenset()
     """Names of the ops in a SavedModel's graphs and function library."""
+    computes_in: frozenset[str] = frozenset()
+    """Floating types that ops of a SavedModel compute in, however its inputs and outputs are stored."""
 
     @property
     def custom_objects(self) -> dict[str, tuple[ConfigObject, ...]]:

@@ -130,6 +130,7 @@ def _read(directory: Path, graph: Any) -> Artifact:
         weights=weights,
         keras_metadata=root is not None,
         ops=_ops(graph),
+        computes_in=_computes_in(graph),
     )
 
 
@@ -214,6 +215,14 @@ def _dtype(number: int) -> str:
     # References to a dtype (TF1 variables) are 100 above it.
     number = number - 100 if number > 100 else number
     return protos.DTYPES[number] if 0 <= number < len(protos.DTYPES) else f"dtype {number}"
+
+
+def _computes_in(graph: Any) -> frozenset[str]:
+    """Floating types that ops of the graph and of its functions compute in: their attribute ``T``."""
+    nodes = [*graph.graph_def.node, *(node for f in graph.graph_def.library.function for node in f.node_def)]
+    numbers = {entry.value.type for node in nodes for entry in node.attr if entry.key == "T"}
+    names = {protos.DTYPES[number] for number in numbers if 0 <= number < len(protos.DTYPES)}
+    return frozenset(names & {"bfloat16", "float16", "float32", "float64"})
 
 
 def _ops(graph: Any) -> frozenset[str]:
