@@ -212,6 +212,13 @@ class Run:
             telling.complete(item, call, report, self)
         return report
 
+    def pytest_report_teststatus(self, report: pytest.CollectReport | pytest.TestReport) -> tuple[str, str, str] | None:
+        """A defect of this plugin is an error, told apart from an artifact that fails."""
+        told = getattr(report, "kerasload", None)
+        if told is not None and report.failed and told["check"]["outcome"] == "error":
+            return "error", "E", "ERROR"
+        return None
+
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         told = getattr(report, "kerasload", None)
         if told is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -45,10 +46,8 @@ def complete(item: ArtifactItem, call: pytest.CallInfo[None], report: pytest.Tes
         },
         "environments": environments,
     }
-    for name, value in properties(result, artifact):
-        entry = (name, value)
-        if entry not in report.user_properties:
-            report.user_properties.append(entry)
+    item.user_properties[:] = properties(result, artifact)  # JUnit takes those of the report at teardown
+    report.user_properties = list(item.user_properties)
 
 
 def _finding(finding: Finding, told: dict[str, Any]) -> dict[str, Any]:
@@ -74,6 +73,8 @@ def properties(result: CheckResult, artifact: dict[str, Any]) -> list[tuple[str,
 def _result(item: ArtifactItem, call: pytest.CallInfo[None], report: pytest.TestReport) -> CheckResult | None:
     """The result to tell at this phase: the check's own, or that it was skipped before it began."""
     if call.when == "call" and item.result is not None:
+        if hasattr(report, "wasxfail") and report.skipped:  # as pytest counts it: no failure
+            return replace(item.result, outcome="skipped", reason=f"expected to fail: {report.wasxfail}")
         return item.result
     if call.when == "setup" and report.skipped:
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)

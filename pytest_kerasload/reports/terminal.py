@@ -25,7 +25,7 @@ def lines(collected: Collected, roots: list[str]) -> Iterator[tuple[str, str]]:
         more = f" and {len(listed) - _SHOWN} more" if len(listed) > _SHOWN else ""
         yield f"{name}  ({len(listed)} artifact{'s' if len(listed) != 1 else ''})", "red"
         yield f"    {', '.join(listed[:_SHOWN])}{more}", ""
-    for path, check in collected.checks:
+    for _, check in collected.checks:
         for finding in check["findings"]:
             if finding["cause"] == "expected-recorded":
                 yield finding["message"], "yellow"
