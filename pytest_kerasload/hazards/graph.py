@@ -1,0 +1,115 @@
+"""The ops of a SavedModel: which of them do more than compute."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from google.protobuf.message import DecodeError
+
+from pytest_kerasload.causes import safety
+from pytest_kerasload.hazards import policy, tensors
+from pytest_kerasload.hazards.dataflow import Flow, Source, attributes
+from pytest_kerasload.hazards.hazard import Hazard
+from pytest_kerasload.hazards.messages import message
+from pytest_kerasload.hazards.saver import Checkpoints
+
+_FILE_INPUTS = {"InitializeTableFromTextFile": 1, "InitializeTableFromTextFileV2": 1, "ReadFile": 0}
+"""Ops that may read an asset, with the input that says which."""
+
+_CACHE_FILES = {"CacheDataset": 1, "CacheDatasetV2": 1}
+"""Ops that write a file, unless the input that names it is empty."""
+
+_DEEPEST = 8
+_UNUSED = ", in a part of the graph that nothing runs"
+
+
+def hazards(meta: Any, depth: int = 0, within: str = "") -> Iterator[Hazard]:
+    """The hazards of one MetaGraphDef; ``within`` is where it was found, for a graph inside a graph."""
+    flow = Flow(meta)
+    checkpoints = Checkpoints(flow)
+    known, special, opaque, sized = policy.known_ops(), policy.special_ops(), policy.ops("opaque"), tensors.SIZED_OPS
+    foreign: dict[str, str] = {}
+    for scope, node in flow.nodes():
+        op = node.op
+        if op in known and op not in special and op not in sized and op not in opaque:
+            continue
+        place = f"{within}{f'function {scope}' if scope else f'graph node {node.name}'}: {op}"
+        if op in sized:
+            yield from tensors.hazards(flow, scope, node, place)
+        if op in policy.ops("checkpoints"):
+            yield from checkpoints.hazards(scope, node, place)
+        elif op in special:
+            live = flow.is_live(scope, node)
+            for hazard in _special(flow, scope, node, place, depth):
+                yield (hazard if live else replace(hazard, text=f"{hazard.text}{_UNUSED}", fails=False))
+        elif op in opaque:
+            yield Hazard(safety.OPAQUE_OP, place, f"{op} carries a program of its own", fails=False)
+        elif op not in known and op not in flow.functions and not op.startswith("_"):
+            foreign.setdefault(op, place)
+    for op, place in foreign.items():
+        yield Hazard(safety.CUSTOM_OP, place, f"{op} is no op of TensorFlow", fails=False)
+
+
+def _special(flow: Flow, scope: str, node: Any, place: str, depth: int) -> Iterator[Hazard]:
+    op = node.op
+    if op in policy.ops("nested_graphs"):
+        yield from _nested(flow, scope, node, place, depth)
+    elif op in _CACHE_FILES:
+        yield from _cache(flow, scope, node, place)
+    elif op in policy.FILE_ATTRIBUTE_OPS:
+        for name, value in attributes(node).items():
+            if policy.opens_file(name, value.s.decode("utf-8", "replace")):
+                yield Hazard(safety.GRAPH_FILES, place, f"{name} is {value.s.decode('utf-8', 'replace')!r}")
+    elif op in _FILE_INPUTS:
+        yield from _file(flow, scope, node, place)
+    elif found := policy.op_hazard(op):
+        yield Hazard(found[0], place, f"{op} {found[1]}")
+
+
+def _file(flow: Flow, scope: str, node: Any, place: str) -> Iterator[Hazard]:
+    """A file is read: one of the artifact's assets is what SavedModels are for, anything else is not."""
+    inputs = _inputs(node)
+    sources = flow.sources(scope, inputs[_FILE_INPUTS[node.op]]) if len(inputs) > _FILE_INPUTS[node.op] else []
+    others = [source for source in sources if source.kind != "asset"]
+    for source in others[:1]:
+        yield Hazard(safety.GRAPH_FILES, place, f"{node.op} reads a file that is no asset: {_told(source)}")
+    if not sources:
+        yield Hazard(safety.GRAPH_FILES, place, f"{node.op} reads a file")
+
+
+def _told(source: Source) -> str:
+    if source.kind == "constant":
+        return ", ".join(repr(text.decode("utf-8", "replace")) for text in tensors.strings(source.tensor)[:3]) or "''"
+    return f"its name comes from {source.text}"
+
+
+def _cache(flow: Flow, scope: str, node: Any, place: str) -> Iterator[Hazard]:
+    inputs = _inputs(node)
+    sources = flow.sources(scope, inputs[_CACHE_FILES[node.op]]) if len(inputs) > _CACHE_FILES[node.op] else []
+    for source in sources:
+        if source.kind != "constant" or any(tensors.strings(source.tensor)):
+            yield Hazard(safety.GRAPH_FILES, place, f"{node.op} writes a file: {_told(source)}")
+
+
+def _nested(flow: Flow, scope: str, node: Any, place: str, depth: int) -> Iterator[Hazard]:
+    """A graph in a string: looked through like the one around it, where the string is in the file."""
+    inputs = _inputs(node)
+    sources = flow.sources(scope, inputs[0]) if inputs else []
+    texts = [text for source in sources if source.kind == "constant" for text in tensors.strings(source.tensor)]
+    if depth >= _DEEPEST or not texts or any(source.kind != "constant" for source in sources):
+        yield Hazard(safety.UNINSPECTABLE, place, f"{node.op} runs a graph that is not in the file as it stands")
+        return
+    for text in texts:
+        meta = message("MetaGraphDef")
+        try:
+            meta.graph_def.ParseFromString(text)
+        except (DecodeError, RuntimeError, ValueError):
+            yield Hazard(safety.UNINSPECTABLE, place, f"{node.op} runs a graph that cannot be parsed")
+            continue
+        yield from hazards(meta, depth + 1, f"{place} > ")
+
+
+def _inputs(node: Any) -> list[str]:
+    return [name for name in node.input if not name.startswith("^")]
