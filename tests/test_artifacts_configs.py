@@ -51,6 +51,8 @@ def customs(config: dict[str, Any] | None, training: dict[str, Any] | None = Non
         (old("ClassMethod"), "layer", False),
         (old("CuDNNLSTM"), "layer", False),
         (old("Merge"), "layer", False),
+        (old("GetItem", name="get_item"), "layer", False),
+        (old("Split", name="split", trainable=True), "layer", True),
         (old("Functional"), "layer", False),
         (old("Gate"), "layer", True),
         (old("acme>Gate"), "layer", True),

@@ -233,11 +233,11 @@ def test_before_tf_2_5_it_is_in_the_object_graph(tmp_path: Path) -> None:
     metadata = {"class_name": "Sequential", "model_config": builders.dense(), "keras_version": "2.4.0"}
 
     def change(message: Any) -> None:
-        node = message.meta_graphs[0].object_graph_def.nodes.add()
+        node = message.meta_graphs[0].object_graph_def.nodes[0]
         node.user_object.identifier = "_tf_keras_sequential"
         node.user_object.metadata = json.dumps(metadata)
 
-    artifact = read(changed(builders.saved_model(tmp_path / "old"), change))
+    artifact = read(changed(with_variables(builders.saved_model(tmp_path / "old")), change))
     assert artifact.keras_metadata
     assert artifact.saved_with.keras == "2.4.0"
 
@@ -247,7 +247,7 @@ def test_keras_objects_without_their_metadata_are_a_note(tmp_path: Path) -> None
         node = message.meta_graphs[0].object_graph_def.nodes.add()
         node.user_object.identifier = "_tf_keras_network"
 
-    artifact = read(changed(builders.saved_model(tmp_path / "exported"), change))
+    artifact = read(changed(with_variables(builders.saved_model(tmp_path / "exported")), change))
     assert not artifact.keras_metadata
     assert [(finding.cause, finding.fails) for finding in artifact.problems] == [
         ("savedmodel-keras-metadata-missing", False)
@@ -278,7 +278,7 @@ def test_values_that_are_not_there(tmp_path: Path, lost: str, said: str) -> None
     artifact = read(directory)
     assert causes(artifact) == ["savedmodel-variables-missing"]
     assert artifact.problems[0].message.endswith(said)
-    assert artifact.problems[0].message.startswith("double has 2 variables in its graph, and not ")
+    assert artifact.problems[0].message.startswith("double cannot be restored, it has 2 variables: ")
 
 
 def test_values_that_are_cut_off(tmp_path: Path) -> None:
@@ -302,9 +302,23 @@ def test_the_index_of_a_checkpoint(tmp_path: Path) -> None:
     assert shard_sizes(path) == {0: 24, 1: 8, 2: 1000}
 
 
-def test_a_graph_without_variables_needs_no_values(tmp_path: Path) -> None:
-    assert not (builders.saved_model(tmp_path / "double") / "variables").exists()
-    assert read(tmp_path / "double").problems == ()
+def test_who_needs_values(tmp_path: Path) -> None:
+    directory = builders.saved_model(tmp_path / "double")
+    assert not (directory / "variables").exists()
+    assert read(directory).problems == (), "a graph of TensorFlow 1 without variables"
+    changed(directory, lambda message: message.meta_graphs[0].object_graph_def.nodes.add())
+    assert causes(read(directory)) == ["savedmodel-variables-missing"], "TensorFlow 2 opens the checkpoint always"
+    with_variables(directory)
+    assert read(directory).problems == ()
+
+
+def test_variables_of_tensorflow_1(tmp_path: Path) -> None:
+    def change(message: Any) -> None:
+        message.meta_graphs[0].graph_def.node.add(name="v", op="VariableV2")
+
+    artifact = read(changed(builders.saved_model(tmp_path / "double"), change))
+    assert causes(artifact) == ["savedmodel-variables-missing"]
+    assert artifact.weights.elements is None
 
 
 def test_values_of_another_save(tmp_path: Path) -> None:

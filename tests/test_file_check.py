@@ -185,6 +185,14 @@ def test_weights_without_an_architecture(tmp_path: Path) -> None:
     assert (finding.cause, artifact.weights.elements, artifact.weights.style) == ("file-weights-only", 6, "keras-2.13")
 
 
+def test_a_model_that_lost_its_configuration(tmp_path: Path) -> None:
+    path = builders.h5(tmp_path / "m.h5")
+    with h5py.File(path, "a") as file:
+        del file.attrs["model_config"]
+    artifact, finding = only(path)
+    assert (finding.cause, artifact.weights.elements) == ("file-weights-only", 8)
+
+
 def test_names_in_pieces_and_as_text(tmp_path: Path) -> None:
     path = builders.h5(tmp_path / "m.h5")
     with h5py.File(path, "a") as file:

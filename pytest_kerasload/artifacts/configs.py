@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from pytest_kerasload.artifacts.layers import Config, calls, class_name, config_of, is_model, is_object, layer_name
-from pytest_kerasload.artifacts.ownership import is_builtin_of, is_custom, resolved_name
+from pytest_kerasload.artifacts.ownership import is_builtin_of, is_custom, is_operation, resolved_name
 from pytest_kerasload.artifacts.record import ConfigObject
 
 Section = Literal["model", "training"]
@@ -227,6 +227,8 @@ def _kind(entry: Config, slot_kind: str) -> str:
         for part in reversed(module.split(".")):
             if part in _MODULE_KINDS:
                 return _MODULE_KINDS[part]
+    if slot_kind == "layer" and not module and is_operation(entry):
+        return "operation"
     if slot_kind != "object":
         return slot_kind
     config = config_of(entry)

@@ -63,7 +63,8 @@ def _contents(file: h5py.File) -> dict[str, Any]:
     error = ""
     kind = "model" if found["model_config"] is not None else "other"
     try:
-        layered = kind == "model" or names(file, "layer_names") is not None
+        listed = file if names(file, "layer_names") is not None or not isinstance(group, h5py.Group) else group
+        layered = kind == "model" or names(listed, "layer_names") is not None
         if layered:
             weights, missing = layered_weights(file)
         else:

@@ -5,15 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from pytest_kerasload.artifacts.builtins import is_builtin
-from pytest_kerasload.artifacts.layers import Config
+from pytest_kerasload.artifacts.layers import Config, config_of
 
 _OWN_ROOTS = frozenset({"keras", "tf_keras", "keras_core", "tensorflow"})
 """Packages in which a loader finds an object by its ``module`` alone (``keras_hub``, ``keras_nlp`` are not here)."""
 
 _KINDS: dict[str, tuple[str, ...]] = {
-    "layer": ("layer", "model", "operation"),
-    "model": ("layer", "model", "operation"),
-    "operation": ("layer", "model", "operation"),
+    "layer": ("layer", "model"),
+    "model": ("layer", "model"),
     # An activation can be a layer, a loss a metric's function and the other way round.
     "activation": ("activation", "function", "layer", "operation"),
     "loss": ("loss", "metric", "function"),
@@ -35,7 +34,7 @@ def is_custom(entry: Config, kind: str) -> bool:
     """Whether no Keras release brings the class or function of a serialised object along."""
     name = entry["class_name"]
     if "module" not in entry and "registered_name" not in entry:
-        return _is_custom_name(name, kind)
+        return not is_operation(entry) and _is_custom_name(name, kind)
     module = entry.get("module")
     registered = entry.get("registered_name")
     if name == "function":
@@ -46,6 +45,15 @@ def is_custom(entry: Config, kind: str) -> bool:
     if isinstance(registered, str) and ">" in registered:
         return _is_custom_name(registered, kind)
     return module != "builtins" and not _is_own_module(module)
+
+
+def is_operation(entry: Config) -> bool:
+    """Whether a layer's entry in HDF5 is an operation of Keras 3 (``x[:, 0]``: GetItem): their names are plain words.
+
+    Layers write ``trainable``, operations do not, so a custom layer of Keras 2 named Split or Cast is told apart.
+    """
+    name = entry["class_name"]
+    return "trainable" not in config_of(entry) and is_builtin(name, "operation") and not is_builtin(name, "layer")
 
 
 def resolved_name(entry: Config) -> str:

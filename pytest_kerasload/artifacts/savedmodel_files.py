@@ -19,8 +19,8 @@ _VARIABLE_OPS = frozenset({"VarHandleOp", "VariableV2", "Variable"})
 
 def missing_files(directory: Path, graph: Any, weights: Weights) -> Iterator[Finding]:
     """What the graph needs and is not there, not whole, or not its own."""
-    variables = any(node.HasField("variable") for node in graph.object_graph_def.nodes)
-    if variables or any(node.op in _VARIABLE_OPS for node in graph.graph_def.node):
+    # TensorFlow 2 opens the checkpoint even where there is no variable to restore (seen on TF 2.3, 2.15 and 2.21).
+    if graph.object_graph_def.nodes or any(node.op in _VARIABLE_OPS for node in graph.graph_def.node):
         yield from _variables_problems(directory, weights)
     lost = sorted(
         asset.filename for asset in graph.asset_file_def if not (directory / "assets" / asset.filename).is_file()
@@ -37,11 +37,10 @@ def _variables_problems(directory: Path, weights: Weights) -> Iterator[Finding]:
     """Files of the checkpoint that are not there, or are shorter than its index says."""
     variables = directory / "variables"
     index = variables / "variables.index"
-    held = f"{weights.tensors} variables" if weights.tensors else "variables"
     lost = "" if index.is_file() else "variables/variables.index" if variables.is_dir() else "variables/"
     if lost:
         yield causes.VARIABLES_MISSING.finding(
-            f"{directory.name} has {held} in its graph, and not their values: there is no {lost}", where="variables"
+            f"{directory.name} cannot be restored, {_needed(weights)}: there is no {lost}", where="variables"
         )
         return
     try:
@@ -57,8 +56,8 @@ def _variables_problems(directory: Path, weights: Weights) -> Iterator[Finding]:
     if gone:
         more = f" and {len(gone) - 3} more" if len(gone) > 3 else ""
         yield causes.VARIABLES_MISSING.finding(
-            f"{directory.name} has {held} in its graph, and not all of their values: "
-            f"there is no variables/{', '.join(gone[:3])}{more}",
+            f"{directory.name} cannot be restored, {_needed(weights)}: "
+            f"there is no {', '.join(f'variables/{name}' for name in gone[:3])}{more}",
             where=f"variables/{gone[0]}",
         )
     for number, shard in shards.items():
@@ -75,6 +74,10 @@ def _variables_problems(directory: Path, weights: Weights) -> Iterator[Finding]:
             f"of another {index.name}",
             where="variables",
         )
+
+
+def _needed(weights: Weights) -> str:
+    return f"it has {weights.tensors} variables" if weights.tensors else "its graph needs variables/"
 
 
 def _fingerprint(directory: Path) -> int:
