@@ -21,8 +21,6 @@ _CODE_SUFFIXES = (
     *(".py", ".pyc", ".pyd", ".so", ".dll", ".dylib", ".exe", ".sh", ".bat", ".jar"),
     *(".pkl", ".pickle", ".pt"),
 )
-    [".py", ".pyc", ".pyd", ".so", ".dll", ".dylib", ".exe", ".sh", ".bat", ".jar", ".pkl", ".pickle", ".pt"]
-)
 _ENCRYPTED = 0x1
 _POLYGLOT = "a zip archive and HDF5 in one file: loaders read either"
 

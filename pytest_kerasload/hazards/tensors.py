@@ -72,11 +72,11 @@ def hazards(flow: Flow, scope: str, node: Any, place: str) -> Iterator[Hazard]:
     if node.op == "Const":
         values = attributes(node)
         if "value" not in values or "dtype" not in values:
-            yield Hazard(safety.GRAPH_MALFORMED, place, "a constant without a value or a dtype")
+            yield Hazard(safety.GRAPH_MALFORMED, place, "a constant without a value or a dtype", fails=False)
             return
         tensor = values["value"].tensor
         if any(dim.size < 0 for dim in tensor.tensor_shape.dim):
-            yield Hazard(safety.GRAPH_MALFORMED, place, "a constant with a negative dimension")
+            yield Hazard(safety.GRAPH_MALFORMED, place, "a constant with a negative dimension", fails=False)
         declared, stored = elements(tensor.tensor_shape) * item_size(tensor.dtype), 0
         # Equal values are stored once: only what is large in memory is worth a look.
         if unfolds(declared, stored) and unfolds(declared, stored := tensor.ByteSize()):
