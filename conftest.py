@@ -52,7 +52,9 @@ def gate(versions: Versions, tmp_path_factory: pytest.TempPathFactory) -> Callab
 def zoo(gate: Callable[..., Report]) -> Report:
     """The report over every committed artifact of the zoo, with its custom objects given and its lambdas trusted."""
     artifacts = ZOO / "artifacts"
-    return gate(f"--keras-models={artifacts}", f"--keras-custom-objects={ZOO / 'acme.py'}", f"--keras-trust={artifacts}")
+    return gate(
+        f"--keras-models={artifacts}", f"--keras-custom-objects={ZOO / 'acme.py'}", f"--keras-trust={artifacts}"
+    )
 
 
 def checks_of(report: Report, name: str) -> dict[str, dict[str, Any]]:

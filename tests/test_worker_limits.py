@@ -51,7 +51,10 @@ def h5_model(path: Path, *layers: tuple[str, dict[str, Any]]) -> None:
         "name": "model",
         "layers": [
             {"class_name": "InputLayer", "config": first},
-            *({"class_name": name, "config": {"name": name.lower(), "dtype": "float32", **more}} for name, more in layers),
+            *(
+                {"class_name": name, "config": {"name": name.lower(), "dtype": "float32", **more}}
+                for name, more in layers
+            ),
             {"class_name": "Dense", "config": dense},
         ],
     }

@@ -149,6 +149,9 @@ class Pool:
                 future = self._futures[task]
                 if not future.cancelled():
                     future.set_result(result)
+        except Exception:
+            if not self._closing:  # a process that was ended under this thread's hands is no news then
+                raise
         finally:
             worker.end()
 

@@ -101,7 +101,12 @@ def of_packages(python: str, packages: Mapping[str, str], legacy: bool) -> Versi
 
 def _bundled(minor: tuple[int, ...]) -> str:
     """The version that tf.keras of TensorFlow 1.15 to 2.3 gives as its own."""
-    known: dict[tuple[int, ...], str] = {(1, 15): "2.2.4-tf", (2, 0): "2.2.4-tf", (2, 1): "2.2.4-tf", (2, 2): "2.3.0-tf"}
+    known: dict[tuple[int, ...], str] = {
+        (1, 15): "2.2.4-tf",
+        (2, 0): "2.2.4-tf",
+        (2, 1): "2.2.4-tf",
+        (2, 2): "2.3.0-tf",
+    }
     return known.get(minor, "2.4.0")
 
 

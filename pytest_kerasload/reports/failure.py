@@ -8,6 +8,8 @@ from textwrap import wrap
 from pytest_kerasload.findings import CheckResult, Finding, Remedy
 
 _WIDTH = 110
+# What a finding's detail is, by check: the loader's own words, or where arrays differ.
+_DETAIL = {"load": "loader", "roundtrip": "worst", "predictions": "worst"}
 _TRIED = {True: "works", False: "no", None: "try"}
 
 
@@ -24,15 +26,15 @@ def lines(result: CheckResult, verbosity: int = 0) -> list[str]:
     """The whole text of a failed check; with ``-vv`` the traceback too."""
     found: list[str] = []
     for finding in sorted(result.findings, key=lambda finding: not finding.fails):
-        found += [*_finding(finding, verbosity)]
+        found += _finding(finding, _DETAIL.get(result.check, "detail"), verbosity)
     return found
 
 
-def _finding(finding: Finding, verbosity: int) -> Iterator[str]:
+def _finding(finding: Finding, detail: str, verbosity: int) -> Iterator[str]:
     yield from wrap(finding.message, _WIDTH, break_on_hyphens=False, break_long_words=False) or [""]
     yield from _block("where", [finding.where] if finding.where else [])
     yield from _block("remedies", [_remedy(remedy) for remedy in finding.remedies])
-    yield from _block("detail", finding.detail.splitlines(), folded=False)
+    yield from _block(detail, finding.detail.splitlines(), folded=detail == "loader")
     yield from _block("cause", [f"{finding.cause} ({finding.family})"])
     if verbosity >= 2:
         yield from _block("raised", finding.traceback.splitlines(), folded=False)

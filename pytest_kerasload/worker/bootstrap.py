@@ -36,12 +36,17 @@ def start(channel):  # type: ignore[no-untyped-def]
     os.dup2(descriptor, 2)
     os.close(descriptor)
     import faulthandler
+    import signal
 
     faulthandler.enable()
+    try:
+        # Ctrl-C reaches every process of the terminal; pytest ends this one itself.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    except ValueError:  # not the main thread: execnet runs it elsewhere on some systems
+        pass
     if sys.platform == "linux":
         # A pytest that is killed leaves no process behind: the kernel ends this one with it.
         import ctypes
-        import signal
 
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)
         if os.getppid() != told["parent"]:
