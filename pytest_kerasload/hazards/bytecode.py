@@ -15,11 +15,14 @@ _SHORTEST = 24
 def is_dump(value: Any) -> bool:
     """Whether this is what ``func_dump`` of Keras 2 gives: marshalled code as text, alone or with its defaults.
 
-    To be asked only of what stands where a function is kept: the first byte decides.
+    To be asked only of what stands where a function is kept: the first byte and a small number behind it decide.
     """
     if isinstance(value, list):
         return 1 <= len(value) <= 3 and isinstance(value[0], str) and is_dump(value[0])
-    return isinstance(value, str) and len(value) >= _SHORTEST and _decoded(value).startswith(_CODE)
+    if not isinstance(value, str) or len(value) < _SHORTEST:
+        return False
+    code = _decoded(value)
+    return code.startswith(_CODE) and b"\0\0" in code[1:10]
 
 
 def is_marshalled(text: str) -> bool:

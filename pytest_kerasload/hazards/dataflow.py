@@ -1,32 +1,22 @@
-"""Where the inputs of an op come from, through the graph of a SavedModel, its functions and what they captured."""
+"""The graph of a SavedModel: its nodes and functions, who calls whom, and what is run at all."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from pytest_kerasload.hazards.messages import message
 
-_CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
 _INITIALIZERS = frozenset({"saved_model_main_op", "legacy_init_op", "saved_model_init_op", "table_initializer"})
-_SAME = frozenset({"Identity", "IdentityN", "StopGradient", "EnsureShape"})
-
-
-@dataclass(frozen=True)
-class Source:
-    """What a tensor is made of in the end: ``asset``, ``constant`` (with its tensor), or ``other``, told in words."""
-
-    kind: str
-    text: str = ""
-    tensor: Any = None
 
 
 class Flow:
     """The nodes and functions of one MetaGraphDef, by name, who calls whom, and what is run at all.
 
     ``saver`` and ``served`` are the nodes of the main graph that are run for saving and restoring, and for loading and
-    serving. A function that nothing is seen to call is taken to be called: grappler may put one in place of another.
+    serving; ``callers`` has the calls of each function, with the function they are in, and ``bound`` the objects that
+    each function of the model captured, which are its last arguments. A function that nothing is seen to call is taken
+    to be called: grappler may put one in place of another.
     """
 
     def __init__(self, meta: Any) -> None:
@@ -34,16 +24,15 @@ class Flow:
         graph = meta.graph_def
         self.main: dict[str, Any] = {node.name: node for node in graph.node}
         self.functions: dict[str, Any] = {function.signature.name: function for function in graph.library.function}
-        self._bound = {entry.key: list(entry.value.bound_inputs) for entry in meta.object_graph_def.concrete_functions}
-        self._assets = frozenset(node_name(asset.tensor_info.name) for asset in assets(meta))
+        self.bound = {entry.key: list(entry.value.bound_inputs) for entry in meta.object_graph_def.concrete_functions}
         self._inside: dict[str, dict[str, Any]] = {}
-        self._callers: dict[str, list[tuple[str, Any]]] = {}
+        self.callers: dict[str, list[tuple[str, Any]]] = {}
         self._calls: dict[str, set[str]] = {}
         self._main_calls: dict[str, set[str]] = {}
         for scope, node in self.nodes():
             names = {name for name in called(node) if name in self.functions}
             for name in names:
-                self._callers.setdefault(name, []).append((scope, node))
+                self.callers.setdefault(name, []).append((scope, node))
             if names and scope:
                 self._calls.setdefault(scope, set()).update(names)
             elif names:
@@ -91,7 +80,7 @@ class Flow:
         return self.closure("", roots)
 
     def _live_functions(self) -> set[str]:
-        roots = {name for name in self.functions if name in self._bound or name not in self._callers}
+        roots = {name for name in self.functions if name in self.bound or name not in self.callers}
         return self.reached((*self.served, *self.saver), roots)
 
     def within(self, scope: str) -> dict[str, Any]:
@@ -129,81 +118,6 @@ class Flow:
     def arguments(self, scope: str) -> list[str]:
         """The names of the arguments of a function."""
         return [argument.name for argument in self.functions[scope].signature.input_arg] if scope else []
-
-    def sources(self, scope: str, name: str) -> list[Source]:
-        """What a tensor comes from, over every call of the function it is in."""
-        found: list[Source] = []
-        seen: set[tuple[str, str]] = set()
-        waiting = [(scope, node_name(name))]
-        while waiting:
-            place = waiting.pop()
-            if place in seen:
-                continue
-            seen.add(place)
-            scope, name = place
-            arguments = self.arguments(scope)
-            if name in arguments:
-                more, sources = self._of_argument(scope, arguments.index(name), len(arguments))
-            else:
-                more, sources = self._of_node(scope, name)
-            waiting.extend(more)
-            found.extend(sources)
-        return found
-
-    def _of_node(self, scope: str, name: str) -> tuple[list[tuple[str, str]], list[Source]]:
-        node = self.within(scope).get(name)
-        if node is None:
-            return [], [Source("other", f"{name}, which is not there")]
-        if not scope and name in self._assets and node.op in ("Const", "Placeholder"):
-            return [], [Source("asset")]
-        inputs = [node_name(one) for one in node.input if not one.startswith("^")]
-        if node.op in _SAME and inputs:
-            return [(scope, one) for one in inputs], []
-        if node.op == "ReadVariableOp" and inputs and not scope:
-            # The variable in which TensorFlow 2 keeps the path of an asset, for loaders of TensorFlow 1.
-            assigned = [
-                node_name(other.input[1])
-                for other in self.main.values()
-                if other.op == "AssignVariableOp" and len(other.input) > 1 and node_name(other.input[0]) == inputs[0]
-            ]
-            return [("", value) for value in assigned], [] if assigned else [Source("other", "a variable")]
-        values = attributes(node)
-        if node.op == "Const" and "value" in values:
-            return [], [Source("constant", tensor=values["value"].tensor)]
-        return [], [Source("other", f"the op {node.op}")]
-
-    def _of_argument(self, scope: str, index: int, count: int) -> tuple[list[tuple[str, str]], list[Source]]:
-        waiting: list[tuple[str, str]] = []
-        found: list[Source] = []
-        if scope in self._bound:
-            captured = index - (count - len(self._bound[scope]))
-            if captured >= 0:
-                found.append(self._captured(self._bound[scope][captured]))
-            else:
-                found.append(Source("other", "an argument of the caller's"))
-        for caller, node in self._callers.get(scope, []):
-            inputs = [one for one in node.input if not one.startswith("^")]
-            if (node.op in _CALLS or node.op == scope) and index < len(inputs):
-                waiting.append((caller, node_name(inputs[index])))
-            else:
-                found.append(Source("other", f"the op {node.op}"))
-        if not waiting and not found:
-            found.append(Source("other", "an argument of a function that nothing calls"))
-        return waiting, found
-
-    def _captured(self, number: int) -> Source:
-        objects = self.meta.object_graph_def.nodes
-        if not 0 <= number < len(objects):
-            return Source("other", "an object that is not there")
-        if objects[number].HasField("asset"):
-            return Source("asset")
-        if objects[number].HasField("constant"):
-            # Read as a value: a loader does not put the path of an asset here, whatever the node's name.
-            node = self.main.get(objects[number].constant.operation)
-            values = attributes(node) if node is not None else {}
-            if "value" in values:
-                return Source("constant", tensor=values["value"].tensor)
-        return Source("other", "a captured object")
 
 
 def assets(meta: Any) -> list[Any]:

@@ -10,10 +10,11 @@ from google.protobuf.message import DecodeError
 
 from pytest_kerasload.causes import safety
 from pytest_kerasload.hazards import policy, tensors
-from pytest_kerasload.hazards.dataflow import Flow, Source, attributes
+from pytest_kerasload.hazards.dataflow import Flow, attributes
 from pytest_kerasload.hazards.hazard import Hazard
 from pytest_kerasload.hazards.messages import message
 from pytest_kerasload.hazards.saver import Checkpoints
+from pytest_kerasload.hazards.sources import Source, Sources
 
 _FILE_INPUTS = {"InitializeTableFromTextFile": 1, "InitializeTableFromTextFileV2": 1, "ReadFile": 0}
 """Ops that may read an asset, with the input that says which."""
@@ -28,7 +29,7 @@ _UNUSED = ", in a part of the graph that nothing runs"
 def hazards(meta: Any, depth: int = 0, within: str = "") -> Iterator[Hazard]:
     """The hazards of one MetaGraphDef; ``within`` is where it was found, for a graph inside a graph."""
     flow = Flow(meta)
-    checkpoints = Checkpoints(flow)
+    checkpoints, sources = Checkpoints(flow), Sources(flow)
     known, special, opaque, sized = policy.known_ops(), policy.special_ops(), policy.ops("opaque"), tensors.SIZED_OPS
     foreign: dict[str, str] = {}
     for scope, node in flow.nodes():
@@ -37,12 +38,12 @@ def hazards(meta: Any, depth: int = 0, within: str = "") -> Iterator[Hazard]:
             continue
         place = f"{within}{f'function {scope}' if scope else f'graph node {node.name}'}: {op}"
         if op in sized:
-            yield from tensors.hazards(flow, scope, node, place)
+            yield from tensors.hazards(sources, scope, node, place)
         if op in policy.ops("checkpoints"):
             yield from checkpoints.hazards(scope, node, place)
         elif op in special:
             live = flow.is_live(scope, node)
-            for hazard in _special(flow, scope, node, place, depth):
+            for hazard in _special(sources, scope, node, place, depth):
                 yield (hazard if live else replace(hazard, text=f"{hazard.text}{_UNUSED}", fails=False))
         elif op in opaque:
             yield Hazard(safety.OPAQUE_OP, place, f"{op} carries a program of its own", fails=False)
@@ -52,30 +53,28 @@ def hazards(meta: Any, depth: int = 0, within: str = "") -> Iterator[Hazard]:
         yield Hazard(safety.CUSTOM_OP, place, f"{op} is no op of TensorFlow", fails=False)
 
 
-def _special(flow: Flow, scope: str, node: Any, place: str, depth: int) -> Iterator[Hazard]:
+def _special(sources: Sources, scope: str, node: Any, place: str, depth: int) -> Iterator[Hazard]:
     op = node.op
     if op in policy.ops("nested_graphs"):
-        yield from _nested(flow, scope, node, place, depth)
+        yield from _nested(sources, scope, node, place, depth)
     elif op in _CACHE_FILES:
-        yield from _cache(flow, scope, node, place)
+        yield from _cache(sources, scope, node, place)
     elif op in policy.FILE_ATTRIBUTE_OPS:
         for name, value in attributes(node).items():
             if policy.opens_file(name, value.s.decode("utf-8", "replace")):
                 yield Hazard(safety.GRAPH_FILES, place, f"{name} is {value.s.decode('utf-8', 'replace')!r}")
     elif op in _FILE_INPUTS:
-        yield from _file(flow, scope, node, place)
+        yield from _file(sources, scope, node, place)
     elif found := policy.op_hazard(op):
         yield Hazard(found[0], place, f"{op} {found[1]}")
 
 
-def _file(flow: Flow, scope: str, node: Any, place: str) -> Iterator[Hazard]:
+def _file(sources: Sources, scope: str, node: Any, place: str) -> Iterator[Hazard]:
     """A file is read: one of the artifact's assets is what SavedModels are for, anything else is not."""
-    inputs = _inputs(node)
-    sources = flow.sources(scope, inputs[_FILE_INPUTS[node.op]]) if len(inputs) > _FILE_INPUTS[node.op] else []
-    others = [source for source in sources if source.kind != "asset"]
-    for source in others[:1]:
+    found = _input(sources, scope, node, _FILE_INPUTS[node.op])
+    for source in [source for source in found if source.kind != "asset"][:1]:
         yield Hazard(safety.GRAPH_FILES, place, f"{node.op} reads a file that is no asset: {_told(source)}")
-    if not sources:
+    if not found:
         yield Hazard(safety.GRAPH_FILES, place, f"{node.op} reads a file")
 
 
@@ -85,20 +84,17 @@ def _told(source: Source) -> str:
     return f"its name comes from {source.text}"
 
 
-def _cache(flow: Flow, scope: str, node: Any, place: str) -> Iterator[Hazard]:
-    inputs = _inputs(node)
-    sources = flow.sources(scope, inputs[_CACHE_FILES[node.op]]) if len(inputs) > _CACHE_FILES[node.op] else []
-    for source in sources:
+def _cache(sources: Sources, scope: str, node: Any, place: str) -> Iterator[Hazard]:
+    for source in _input(sources, scope, node, _CACHE_FILES[node.op]):
         if source.kind != "constant" or any(tensors.strings(source.tensor)):
             yield Hazard(safety.GRAPH_FILES, place, f"{node.op} writes a file: {_told(source)}")
 
 
-def _nested(flow: Flow, scope: str, node: Any, place: str, depth: int) -> Iterator[Hazard]:
+def _nested(sources: Sources, scope: str, node: Any, place: str, depth: int) -> Iterator[Hazard]:
     """A graph in a string: looked through like the one around it, where the string is in the file."""
-    inputs = _inputs(node)
-    sources = flow.sources(scope, inputs[0]) if inputs else []
-    texts = [text for source in sources if source.kind == "constant" for text in tensors.strings(source.tensor)]
-    if depth >= _DEEPEST or not texts or any(source.kind != "constant" for source in sources):
+    found = _input(sources, scope, node, 0)
+    texts = [text for source in found if source.kind == "constant" for text in tensors.strings(source.tensor)]
+    if depth >= _DEEPEST or not texts or any(source.kind != "constant" for source in found):
         yield Hazard(safety.UNINSPECTABLE, place, f"{node.op} runs a graph that is not in the file as it stands")
         return
     for text in texts:
@@ -111,5 +107,6 @@ def _nested(flow: Flow, scope: str, node: Any, place: str, depth: int) -> Iterat
         yield from hazards(meta, depth + 1, f"{place} > ")
 
 
-def _inputs(node: Any) -> list[str]:
-    return [name for name in node.input if not name.startswith("^")]
+def _input(sources: Sources, scope: str, node: Any, number: int) -> list[Source]:
+    inputs = [name for name in node.input if not name.startswith("^")]
+    return sources.of(scope, inputs[number]) if number < len(inputs) else []

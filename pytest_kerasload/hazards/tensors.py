@@ -9,11 +9,15 @@ from typing import Any
 
 from pytest_kerasload.artifacts.protos import DTYPES
 from pytest_kerasload.causes import safety
-from pytest_kerasload.hazards.dataflow import Flow, attributes
+from pytest_kerasload.hazards.dataflow import attributes
 from pytest_kerasload.hazards.hazard import Hazard, size, unfolds
+from pytest_kerasload.hazards.sources import Sources
 
 _LARGEST = 1 << 33
 """Elements of one tensor, made in a graph, that no machine is expected to hold."""
+
+_RANK = 254
+"""More dimensions than this no tensor has (tensorflow/core/framework/tensor_shape.h)."""
 
 _SIZES = {
     **dict.fromkeys(("uint8", "int8", "bool", "qint8", "quint8", "float8_e5m2", "float8_e4m3fn"), 1),
@@ -52,22 +56,22 @@ def elements(shape: Any) -> int:
 
 
 def strings(tensor: Any) -> list[bytes]:
-    """The strings of a constant."""
-    return list(tensor.string_val)
+    """The strings of a constant; coded ones, which TensorFlow reads too, as one string."""
+    return [*tensor.string_val, *([tensor.tensor_content] if tensor.tensor_content else [])]
 
 
 def integers(tensor: Any) -> list[int]:
     """The numbers of a constant of int32 or int64."""
     if tensor.tensor_content:
         kind = "q" if item_size(tensor.dtype) == 8 else "i"
-        count = len(tensor.tensor_content) // struct.calcsize(f"<{kind}")
+        count = min(len(tensor.tensor_content) // struct.calcsize(f"<{kind}"), _RANK)
         return list(struct.unpack_from(f"<{count}{kind}", tensor.tensor_content))
     values = list(tensor.int_val) or list(tensor.int64_val)
     # A value that is repeated to the end is stored once.
-    return values + values[-1:] * (min(elements(tensor.tensor_shape), 64) - len(values))
+    return values + values[-1:] * (min(elements(tensor.tensor_shape), _RANK) - len(values))
 
 
-def hazards(flow: Flow, scope: str, node: Any, place: str) -> Iterator[Hazard]:
+def hazards(sources: Sources, scope: str, node: Any, place: str) -> Iterator[Hazard]:
     """What is wrong with the size of what this node makes."""
     if node.op == "Const":
         values = attributes(node)
@@ -82,7 +86,7 @@ def hazards(flow: Flow, scope: str, node: Any, place: str) -> Iterator[Hazard]:
         if unfolds(declared, stored) and unfolds(declared, stored := tensor.ByteSize()):
             yield Hazard(safety.GRAPH_BOMB, place, f"a constant of {size(declared)}, stored in {size(stored)}")
     elif node.op in _SHAPED and len(node.input) > _SHAPED[node.op]:
-        for source in flow.sources(scope, node.input[_SHAPED[node.op]]):
+        for source in sources.of(scope, node.input[_SHAPED[node.op]]):
             if source.kind == "constant" and math.prod(integers(source.tensor)) >= _LARGEST:
                 text = " x ".join(f"{number:,}" for number in integers(source.tensor))
                 yield Hazard(safety.GRAPH_BOMB, place, f"{node.op} makes a tensor of {text}")
