@@ -201,7 +201,7 @@ class Gate:
             if name == "file":
                 stops = not self.artifact(task.path).readable
             elif name == "safety":
-                stops = self.static(other).outcome == "failed"
+                stops = self.static(other).outcome != "passed"
             else:
                 stops = live is not None and live[other].outcome in ("failed", "error")
             if not stops:
@@ -210,6 +210,8 @@ class Gate:
                 return self.skipped(task, f"{name} failed")
             found = live[other] if live is not None and name not in STATIC else self.static(other)
             failing = [finding for finding in found.findings if finding.fails]
+            if found.outcome == "error":
+                return replace(self.skipped(task, ""), outcome="error", reason=found.reason)
             return self.answer(task, failing) if failing else self.skipped(task, f"{name} did not pass")
         return None
 

@@ -96,7 +96,8 @@ def _check(table: Mapping[str, Any], keys: Mapping[str, tuple[type, ...]]) -> No
     for key, value in table.items():
         if key not in keys:
             raise BadSetting(f"unknown key {key!r}{_hint(key, keys)}")
-        if not isinstance(value, keys[key]) or (isinstance(value, bool) and bool not in keys[key]):
+        allowed: Any = keys[key]  # typed, it would narrow the value to object
+        if not isinstance(value, allowed) or (isinstance(value, bool) and bool not in keys[key]):
             wanted = " or ".join(
                 {bool: "true/false", str: "text", list: "a list", dict: "a table"}.get(t, "a number") for t in keys[key]
             )

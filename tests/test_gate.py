@@ -255,7 +255,7 @@ def test_a_defect_of_a_static_check_is_an_error(gate: Gate, monkeypatch: pytest.
 
 
 def test_a_defect_in_the_way_to_an_environment_is_an_error(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pytest_kerasload.environments.pool._Worker._judge", defect)
+    monkeypatch.setattr("pytest_kerasload.environments.driver.Driver._judge", defect)
     result = gate.result(task(gate, "clf.h5", "custom-objects"))
     assert result.outcome == "error"
     assert "ZeroDivisionError: a defect" in result.reason

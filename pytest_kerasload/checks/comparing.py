@@ -9,10 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pytest_kerasload import comparison, expected, inputs
+from pytest_kerasload.causes.catalogue import cause
+from pytest_kerasload.causes.explaining import explain
 from pytest_kerasload.checks.verdict import Context
 from pytest_kerasload.environments.process import RequestFailed
 from pytest_kerasload.environments.session import InputSpec, Loaded, Output
-from pytest_kerasload.findings import Measured
+from pytest_kerasload.findings import Finding, Measured
 from pytest_kerasload.precision import tolerance
 
 Array = NDArray[Any]
@@ -159,3 +161,18 @@ def measured(found: Sequence[comparison.ArrayComparison], examples: int, earlier
         absolute += [] if earlier.max_abs_error is None else [earlier.max_abs_error]
         relative += [] if earlier.max_rel_error is None else [earlier.max_rel_error]
     return Measured(max(absolute, default=None), max(relative, default=None), examples)
+
+
+def random_outputs(context: Context) -> Finding:
+    """The finding for a model that answers the same inputs differently each time."""
+    return cause("outputs-not-deterministic").finding(
+        f"{context.artifact.path.name} gives other outputs for the same inputs each time: they cannot be compared"
+    )
+
+
+def no_inputs(context: Context, error: inputs.InputsNotFound) -> Finding:
+    """The finding for a model that no generated input satisfied; where its complaint is a known one, that."""
+    found = explain(error.said, context.session.versions, context.artifact) if error.said else cause("inputs-not-found")
+    if found.family == "unknown":
+        found = cause("inputs-not-found")
+    return found.finding(f"{context.artifact.path.name}: {error}", detail=error.said[:600])

@@ -9,7 +9,7 @@ from pytest_kerasload import expected, inputs
 from pytest_kerasload.causes.catalogue import cause
 from pytest_kerasload.causes.explaining import explain
 from pytest_kerasload.checks import comparing
-from pytest_kerasload.checks.predictions import against_expected, no_inputs
+from pytest_kerasload.checks.predictions import against_expected
 from pytest_kerasload.checks.verdict import Context, Verdict
 from pytest_kerasload.environments.process import RequestFailed
 from pytest_kerasload.environments.session import Loaded
@@ -65,7 +65,7 @@ def _answers(context: Context, loaded: Loaded) -> Verdict:
     try:
         comparing.plan(context, loaded)
     except inputs.InputsNotFound as error:
-        return Verdict((no_inputs(context, error),))
+        return Verdict((comparing.no_inputs(context, error),))
     return Verdict()
 
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-from pytest_kerasload import comparison, expected, inputs
+from pytest_kerasload import comparison, expected
 from pytest_kerasload.causes.catalogue import cause
-from pytest_kerasload.causes.explaining import explain
 from pytest_kerasload.checks import comparing
+from pytest_kerasload.checks.recording import record
 from pytest_kerasload.checks.verdict import Context, Verdict
 from pytest_kerasload.environments.process import RequestFailed
 from pytest_kerasload.environments.session import Loaded, Output
@@ -25,10 +24,10 @@ def check(context: Context) -> Verdict:
     """What differs from the expected outputs; with ``--keras-record``, what was written instead."""
     path, mode = context.expected_path, context.settings.record
     if mode == "all" or (mode is not None and not path.exists()):
-        return _record(context, "rewritten" if path.exists() else "recorded")
+        return record(context, "rewritten" if path.exists() else "recorded")
     verdict = against_expected(context, context.loaded())
     if mode == "failing" and any(finding.fails for finding in verdict.findings):
-        return _record(context, "rewritten")
+        return record(context, "rewritten")
     return verdict
 
 
@@ -60,7 +59,7 @@ def against_expected(context: Context, loaded: Loaded) -> Verdict:
     if not wrong:
         return Verdict(measured=result)
     if any(one.kind == "values" for one in wrong) and not _deterministic(context, loaded, given, obtained):
-        return Verdict((random_outputs(context),), result)
+        return Verdict((comparing.random_outputs(context),), result)
     return Verdict(tuple(_differs(context, known, one) for one in wrong), result)
 
 
@@ -120,13 +119,6 @@ def _deterministic(context: Context, loaded: Loaded, given: Sequence[Array | Non
     return all(one.agrees for one in comparing.side_by_side(context, obtained, again))
 
 
-def random_outputs(context: Context) -> Finding:
-    """The finding for a model that answers the same inputs differently each time."""
-    return cause("outputs-not-deterministic").finding(
-        f"{context.artifact.path.name} gives other outputs for the same inputs each time: they cannot be compared"
-    )
-
-
 def _missing(context: Context) -> Finding:
     path = context.expected_path
     root = context.settings.root_of(context.artifact.path)
@@ -180,77 +172,3 @@ def _differs(context: Context, known: expected.Expected, one: comparison.ArrayCo
             lines.append("the artifact is another one than was recorded from: its digest changed since")
     lines.append(comparison.table(one))
     return cause(_CAUSES[one.kind]).finding(head, where=one.name, detail="\n".join(filter(None, lines)))
-
-
-# ---- recording
-
-
-def _record(context: Context, word: str) -> Verdict:
-    """Write the expected outputs; skipped, because nothing was compared, or the finding that kept it from writing."""
-    loaded = context.loaded()
-    try:
-        plan = comparing.plan(context, loaded)
-    except inputs.InputsNotFound as error:
-        return Verdict((no_inputs(context, error),))
-    given = inputs.sample(plan, batch=8, seed=0, kind="normal")
-    every = comparing.fit(plan, loaded, given)
-    outputs = context.session.predict(loaded, every)
-    again = context.session.predict(loaded, every)
-    if any(not one.agrees for one in comparing.side_by_side(context, outputs, again)):
-        return Verdict((random_outputs(context),))
-    versions = context.session.versions
-    record = expected.Expected(
-        inputs={spec.name: array for spec, array in zip(plan.specs, given, strict=True)},
-        outputs={name: output.array for name, output in zip(unique_names(outputs), outputs, strict=True)},
-        provenance=expected.provenance(
-            sha256=context.artifact.sha256,
-            tensorflow=versions.tensorflow or "",
-            keras=versions.keras or "",
-            python=versions.python,
-            source="file",
-            noise=_noise(context, loaded, plan, given, outputs),
-        ),
-    )
-    expected.write(context.expected_path, record)
-    rows = given[0].shape[0] if given and given[0].ndim else 1
-    note = Finding(
-        "expected-recorded", "expected", f"{word} {context.expected_path} ({rows} rows, from the file)", fails=False
-    )
-    return Verdict((note,), skipped=f"{word} {context.expected_path.name}; run without --keras-record to compare")
-
-
-def unique_names(outputs: Sequence[Output]) -> list[str]:
-    """The best name of each output, or its position where two share one."""
-    best = [output.names[0] for output in outputs]
-    return [name if best.count(name) == 1 else str(index) for index, name in enumerate(best)]
-
-
-def no_inputs(context: Context, error: inputs.InputsNotFound) -> Finding:
-    """The finding for a model that no generated input satisfied; where its complaint is a known one, that."""
-    found = explain(error.said, context.session.versions, context.artifact) if error.said else cause("inputs-not-found")
-    if found.family == "unknown":
-        found = cause("inputs-not-found")
-    return found.finding(f"{context.artifact.path.name}: {error}", detail=error.said[:600])
-
-
-def _noise(
-    context: Context, loaded: Loaded, plan: inputs.Plan, given: Sequence[Array], outputs: Sequence[Output]
-) -> dict[str, float]:
-    """The largest difference between rows predicted together and alone, by output; empty for a fixed batch."""
-    if plan.batch is not None or any(not array.ndim or array.shape[0] != given[0].shape[0] for array in given):
-        return {}
-    noise: dict[str, float] = {}
-    names = unique_names(outputs)
-    for row in range(min(3, given[0].shape[0])):
-        try:
-            alone = context.session.predict(loaded, comparing.fit(plan, loaded, [a[row : row + 1] for a in given]))
-        except RequestFailed:
-            return {}
-        for name, whole, single in zip(names, outputs, alone, strict=False):
-            if whole.array.dtype.kind != "f" or whole.array.shape[:1] != given[0].shape[:1] or not single.array.size:
-                continue
-            with np.errstate(all="ignore"):
-                delta = np.abs(whole.array[row : row + 1].astype(np.float64) - single.array.astype(np.float64))
-            if delta.shape and np.isfinite(delta).all():
-                noise[name] = max(noise.get(name, 0.0), float(delta.max(initial=0.0)))
-    return noise

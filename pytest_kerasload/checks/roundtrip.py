@@ -15,7 +15,6 @@ from pytest_kerasload.artifacts.record import Format
 from pytest_kerasload.causes.catalogue import cause
 from pytest_kerasload.checks import comparing
 from pytest_kerasload.checks.configuration import differences
-from pytest_kerasload.checks.predictions import no_inputs, random_outputs
 from pytest_kerasload.checks.verdict import Context, Verdict
 from pytest_kerasload.environments.process import RequestFailed, WorkerEnded
 from pytest_kerasload.environments.session import Comparison, Difference, Loaded
@@ -193,8 +192,8 @@ def _state_findings(context: Context, format: Format, compared: Comparison) -> I
         optimizer.counts[0] == optimizer.counts[1] and optimizer.places
     ):
         yield cause("roundtrip-optimizer-state-differs").finding(
-            f"the optimizer of {name} had {optimizer.counts[0]} variables and has {optimizer.counts[1]} after saving as "
-            f"{format}; {len(optimizer.places)} hold other values",
+            f"the optimizer of {name} had {optimizer.counts[0]} variables and has {optimizer.counts[1]} after saving "
+            f"as {format}; {len(optimizer.places)} hold other values",
             where=_names(optimizer),
             fails=fails,
         )
@@ -209,7 +208,7 @@ def _predictions(context: Context, format: Format, first: Loaded, second: Loaded
     try:
         plan = comparing.plan(context, first)
     except inputs.InputsNotFound as error:
-        return Verdict((no_inputs(context, error),))
+        return Verdict((comparing.no_inputs(context, error),))
     tally = {"examples": 0}
     best = Measured()
 
@@ -250,10 +249,10 @@ def _predictions(context: Context, format: Format, first: Loaded, second: Loaded
     try:
         run()
     except Flaky:
-        return Verdict((random_outputs(context),), best)
+        return Verdict((comparing.random_outputs(context),), best)
     except _Disagree as found:
         if found.random:
-            return Verdict((random_outputs(context),), best)
+            return Verdict((comparing.random_outputs(context),), best)
         return Verdict((_differs(context, format, found),), comparing.measured(found.found, tally["examples"], best))
     except RequestFailed as error:
         return Verdict(

@@ -36,7 +36,8 @@ def dump(array: np.ndarray) -> bytes:
 
 def parse(data: bytes) -> np.ndarray:
     """The array held by ``.npy`` bytes; ValueError when they hold Python objects."""
-    return np.load(io.BytesIO(data), allow_pickle=False)
+    array: np.ndarray = np.load(io.BytesIO(data), allow_pickle=False)
+    return array
 
 
 def flatten(tf: Any, name: str, value: Any) -> List[Tuple[str, np.ndarray]]:

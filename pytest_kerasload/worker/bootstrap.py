@@ -4,31 +4,33 @@ Run by execnet as ``__channelexec__`` with ``channel`` in its globals; importing
 """
 
 import importlib.abc
+import importlib.machinery
 import importlib.util
 import os
 import sys
+from typing import Any, Dict, Optional
 
 
 class Sources(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
     """Imports ``kerasload_worker`` from sources that came over the channel."""
 
-    def __init__(self, sources):  # type: ignore[no-untyped-def]
+    def __init__(self, sources: Dict[str, str]) -> None:
         self.sources = sources
 
-    def find_spec(self, name, path=None, target=None):  # type: ignore[no-untyped-def]
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Optional[importlib.machinery.ModuleSpec]:
         if name.split(".")[0] != "kerasload_worker" or self._stem(name) not in self.sources:
             return None
         return importlib.util.spec_from_loader(name, self, is_package="." not in name)
 
-    def get_source(self, name):  # type: ignore[no-untyped-def]
+    def get_source(self, name: str) -> str:
         return self.sources[self._stem(name)]
 
     @staticmethod
-    def _stem(name):  # type: ignore[no-untyped-def]
+    def _stem(name: str) -> str:
         return name.partition(".")[2] or "__init__"
 
 
-def start(channel):  # type: ignore[no-untyped-def]
+def start(channel: Any) -> None:
     """Redirect the process's output to its log, tie its life to pytest's, and answer requests."""
     told = channel.receive()
     descriptor = os.open(told["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)

@@ -1,0 +1,81 @@
+"""``--keras-record``: expected outputs written from what the file gives now."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pytest_kerasload import expected, inputs
+from pytest_kerasload.checks import comparing
+from pytest_kerasload.checks.verdict import Context, Verdict
+from pytest_kerasload.environments.process import RequestFailed
+from pytest_kerasload.environments.session import Loaded, Output
+from pytest_kerasload.findings import Finding
+
+Array = NDArray[Any]
+
+
+def record(context: Context, word: str) -> Verdict:
+    """Write the expected outputs; skipped, because nothing was compared, or the finding that kept it from writing."""
+    loaded = context.loaded()
+    try:
+        plan = comparing.plan(context, loaded)
+    except inputs.InputsNotFound as error:
+        return Verdict((comparing.no_inputs(context, error),))
+    given = inputs.sample(plan, batch=8, seed=0, kind="normal")
+    every = comparing.fit(plan, loaded, given)
+    outputs = context.session.predict(loaded, every)
+    again = context.session.predict(loaded, every)
+    if any(not one.agrees for one in comparing.side_by_side(context, outputs, again)):
+        return Verdict((comparing.random_outputs(context),))
+    versions = context.session.versions
+    record = expected.Expected(
+        inputs={spec.name: array for spec, array in zip(plan.specs, given, strict=True)},
+        outputs={name: output.array for name, output in zip(unique_names(outputs), outputs, strict=True)},
+        provenance=expected.provenance(
+            sha256=context.artifact.sha256,
+            tensorflow=versions.tensorflow or "",
+            keras=versions.keras or "",
+            python=versions.python,
+            source="file",
+            noise=_noise(context, loaded, plan, given, outputs),
+        ),
+    )
+    expected.write(context.expected_path, record)
+    rows = given[0].shape[0] if given and given[0].ndim else 1
+    note = Finding(
+        "expected-recorded", "expected", f"{word} {context.expected_path} ({rows} rows, from the file)", fails=False
+    )
+    return Verdict((note,), skipped=f"{word} {context.expected_path.name}; run without --keras-record to compare")
+
+
+def unique_names(outputs: Sequence[Output]) -> list[str]:
+    """The best name of each output, or its position where two share one."""
+    best = [output.names[0] for output in outputs]
+    return [name if best.count(name) == 1 else str(index) for index, name in enumerate(best)]
+
+
+def _noise(
+    context: Context, loaded: Loaded, plan: inputs.Plan, given: Sequence[Array], outputs: Sequence[Output]
+) -> dict[str, float]:
+    """The largest difference between rows predicted together and alone, by output; empty for a fixed batch."""
+    if plan.batch is not None or any(not array.ndim or array.shape[0] != given[0].shape[0] for array in given):
+        return {}
+    noise: dict[str, float] = {}
+    names = unique_names(outputs)
+    for row in range(min(3, given[0].shape[0])):
+        try:
+            alone = context.session.predict(loaded, comparing.fit(plan, loaded, [a[row : row + 1] for a in given]))
+        except RequestFailed:
+            return {}
+        for name, whole, single in zip(names, outputs, alone, strict=False):
+            if whole.array.dtype.kind != "f" or whole.array.shape[:1] != given[0].shape[:1] or not single.array.size:
+                continue
+            with np.errstate(all="ignore"):
+                delta = np.abs(whole.array[row : row + 1].astype(np.float64) - single.array.astype(np.float64))
+            if delta.shape and np.isfinite(delta).all():
+                noise[name] = max(noise.get(name, 0.0), float(delta.max(initial=0.0)))
+    return noise
