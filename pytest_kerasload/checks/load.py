@@ -116,12 +116,13 @@ def _first_line(error: RequestFailed) -> str:
 
 
 def _where(context: Context, error: RequestFailed) -> str:
-    """Places of the artifact that the loader's words name."""
-    text = said(error)
-    named = [
-        item.place for item in context.artifact.objects if item.custom and f"{item.name!r}" in text.replace('"', "'")
-    ]
-    return ", ".join(list(dict.fromkeys(named))[:5])
+    """Places of the artifact whose class or function the loader's words name."""
+    text = said(error).replace('"', "'")
+    named = set(re.findall(r"passed to (\w+)|(?:class|layer|function):? '?([\w>]+)'?", text))
+    names = {name for pair in named for name in pair if name}
+    found = [use.place for use in context.artifact.objects if use.name in names or use.name.split(">")[-1] in names]
+    places = list(dict.fromkeys(found))
+    return ", ".join(places[:5]) + (f" and {len(places) - 5} more" if len(places) > 5 else "")
 
 
 def _tried(context: Context) -> list[Remedy]:

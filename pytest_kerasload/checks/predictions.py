@@ -164,10 +164,8 @@ def _differs(context: Context, known: expected.Expected, one: comparison.ArrayCo
         lines.append(one.classes)
     recorded = known.provenance
     if recorded:
-        lines.append(
-            f"recorded from the {recorded.get('source', 'file')} with TensorFlow {recorded.get('tensorflow')}, "
-            f"Keras {recorded.get('keras')}"
-        )
+        source = f" from the {recorded['source']}" if recorded.get("source") else ""
+        lines.append(f"recorded{source} with TensorFlow {recorded.get('tensorflow')}, Keras {recorded.get('keras')}")
         if recorded.get("sha256") and artifact.sha256 and recorded["sha256"] != artifact.sha256:
             lines.append("the artifact is another one than was recorded from: its digest changed since")
     lines.append(comparison.table(one))
