@@ -313,7 +313,7 @@ def test_the_text_of_a_failure() -> None:
         "  remedies  works  set it  (max |d| 1e-8)",
         "            no     compile=False",
         "            try    save it again",
-        "  detail    line 1",
+        "  loader    line 1",
         "            line 2",
         "  cause     keras2-rnn-time-major (version)",
         "a note",
