@@ -214,7 +214,8 @@ class Maker:
                 value = rng.randint(0, built.bounds.get(name, 2), size=shape)
             else:
                 value = rng.normal(size=shape)
-            out.append((name, value.astype(dtype.as_numpy_dtype)))
+            numpy_type = "float32" if dtype.name == "bfloat16" else dtype.as_numpy_dtype  # NumPy has no such type
+            out.append((name, value.astype(numpy_type)))
         return out
 
     def names(self, model, which, tensors):
