@@ -238,6 +238,8 @@ def test_the_same_every_time(pytester: pytest.Pytester) -> None:
     assert collected(pytester, "--keras-models=artifacts") == first
     assert collected(pytester, "--keras-models=artifacts/", "--keras-models=artifacts") == first
     assert collected(pytester, f"--keras-models={root}") == first
+    walked = list(discovery.walk(root))
+    assert walked == sorted(walked, key=lambda path: (path.parent != root, path))
 
 
 def test_roots_in_the_order_given(pytester: pytest.Pytester) -> None:

@@ -321,6 +321,19 @@ def test_the_text_of_a_failure() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("check", "label"), [("load", "loader"), ("predictions", "worst"), ("roundtrip", "worst"), ("file", "detail")]
+)
+def test_what_the_detail_of_a_check_is(check: str, label: str) -> None:
+    told = failure.lines(CheckResult(check, "failed", (finding(detail="words"),)))
+    assert f"  {label:<9} words" in told
+
+
+def test_tables_are_not_folded() -> None:
+    row = f"{'[1, 2]':<90}{'0.5':>60}"
+    assert f"  worst     {row}" in failure.lines(CheckResult("predictions", "failed", (finding(detail=row),)))
+
+
 def test_the_traceback_is_shown_to_those_who_ask() -> None:
     result = failed(finding(traceback="Traceback:\n  deep"))
     assert not any("deep" in line for line in failure.lines(result, 1))
