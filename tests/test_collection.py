@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import builders
@@ -238,8 +239,23 @@ def test_the_same_every_time(pytester: pytest.Pytester) -> None:
     assert collected(pytester, "--keras-models=artifacts") == first
     assert collected(pytester, "--keras-models=artifacts/", "--keras-models=artifacts") == first
     assert collected(pytester, f"--keras-models={root}") == first
-    walked = list(discovery.walk(root))
-    assert walked == sorted(walked, key=lambda path: (path.parent != root, path))
+
+
+def test_a_tree_is_walked_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("b/1", "b/0", "a/1", "c/0", "1", "0"):
+        builders.h5(tmp_path / f"{name}.h5")
+    real = os.scandir
+    monkeypatch.setattr(os, "walk", lambda top, followlinks: reversed_walk(str(top)))
+
+    def reversed_walk(top: str) -> Iterator[tuple[str, list[str], list[str]]]:
+        entries = sorted(real(top), key=lambda entry: entry.name, reverse=True)
+        folders = [entry.name for entry in entries if entry.is_dir()]
+        yield top, folders, [entry.name for entry in entries if entry.is_file()]
+        for name in folders:
+            yield from reversed_walk(os.path.join(top, name))
+
+    found = [path.relative_to(tmp_path).as_posix() for path in discovery.walk(tmp_path)]
+    assert found == ["0.h5", "1.h5", "a/1.h5", "b/0.h5", "b/1.h5", "c/0.h5"]
 
 
 def test_roots_in_the_order_given(pytester: pytest.Pytester) -> None:

@@ -428,6 +428,24 @@ def test_causes_by_the_number_of_artifacts() -> None:
     assert lines[1] == "    0.h5, 1.h5, 2.h5, 3.h5, 4.h5 and 2 more"
 
 
+def test_a_note_is_no_cause(project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A finding that fails nothing is told as such, and neither counted nor shown among the causes."""
+    note = Finding("file-unusual-suffix", "file", "an odd suffix", fails=False)
+    real = file_check.check
+    monkeypatch.setattr(file_check, "check", lambda artifact: (*real(artifact), note))
+    result = run(project, "artifacts/broken.h5", "artifacts/clf.h5", "--keras-json=told.json", "--junitxml=junit.xml")
+    assert "file: file-not-a-model  (1 artifact)" in result.outlines
+    assert "file: file-unusual-suffix" not in result.stdout.str()
+    broken, clf = told(project.path / "told.json")["artifacts"]
+    assert clf["checks"][0]["outcome"] == "passed"
+    assert clf["checks"][0]["findings"][0]["fails"] is False
+    assert "fails" not in broken["checks"][0]["findings"][0]
+    causes = [
+        value for case in properties(project.path / "junit.xml").values() for name, value in case if "cause" in name
+    ]
+    assert causes == ["file-not-a-model"]
+
+
 def test_nothing_passed_is_not_green() -> None:
     collected = Collected()
     collected.add(item("a.h5", "load", "skipped", "a"))
