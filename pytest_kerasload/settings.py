@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import fnmatch
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -113,6 +115,19 @@ class Settings:
         """Where the custom objects of an artifact are."""
         return (*self.custom_objects, *self.overrides(artifact).custom_objects)
 
+    def provided(self, artifact: Path) -> frozenset[str]:
+        """Names of custom objects that are known to be given for an artifact, without importing anything.
+
+        Those of Python files and of references that name one; what a whole module holds only its environment knows.
+        """
+        names: set[str] = set()
+        for reference in self.references(artifact):
+            if reference.name:
+                names.add(reference.alias or reference.name.split(".")[-1])
+            elif reference.file:
+                names |= _defined(reference.file)
+        return frozenset(names)
+
     def trusted(self, artifact: Path, sha256: str) -> bool:
         """Whether the user lets this artifact through the safety check."""
         if self.overrides(artifact).trust:
@@ -124,6 +139,17 @@ class Settings:
             elif artifact.is_relative_to(entry) or artifact.resolve() == Path(entry).resolve():
                 return True
         return False
+
+
+@cache
+def _defined(file: Path) -> frozenset[str]:
+    """Names of the classes and functions that a Python file defines; none for a file that cannot be parsed."""
+    try:
+        tree = ast.parse(file.read_bytes())
+    except (OSError, SyntaxError, ValueError):
+        return frozenset()
+    kinds = (ast.ClassDef, ast.FunctionDef)
+    return frozenset(node.name for node in ast.walk(tree) if isinstance(node, kinds))
 
 
 def parse_reference(text: str, base: Path) -> Reference:

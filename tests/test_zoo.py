@@ -7,7 +7,7 @@ plugin. Nothing that is right may be called wrong, and nothing wrong right.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -106,3 +106,34 @@ def test_the_run_fails_and_its_summary_adds_up(zoo: Mapping[str, Any]) -> None:
     outcomes = [check["outcome"] for artifact in zoo["artifacts"] for check in artifact["checks"]]
     assert zoo["summary"] == {name: outcomes.count(name) for name in ("passed", "failed", "skipped", "error")}
     assert len(zoo["artifacts"]) >= len(TRUTH["artifacts"])
+
+
+def needs_compile_false(versions: Versions) -> list[str]:
+    """Artifacts that this release loads right with ``compile=False`` and in no other way."""
+    loader = loader_of(versions)
+    found = []
+    for name, told in TRUTH["artifacts"].items():
+        right = [way for way, one in told[loader]["ways"].items() if one["status"] == "ok" and way != "signature"]
+        if right and all("compile=False" in way for way in right):
+            found.append(name)
+    return found
+
+
+def test_what_only_compile_keeps_from_loading_passes_for_inference(
+    gate: Callable[..., Any], zoo: Mapping[str, Any], versions: Versions
+) -> None:
+    names = needs_compile_false(versions)
+    if not names:
+        pytest.skip("this release loads none of the zoo's artifacts with compile=False only")
+    for name in names:
+        remedies = checks_of(dict(zoo), name)["load"]["findings"][0]["remedies"]
+        assert {"action": "load_model(path, compile=False)", "verified": True} in remedies, name
+    report = gate(
+        *(f"--keras-models={ZOO / 'artifacts' / name}" for name in names),
+        f"--keras-custom-objects={ZOO / 'acme.py'}",
+        f"--keras-trust={ZOO}",
+        "--keras-inference-only",
+    )
+    for name in names:
+        outcomes = {check: told["outcome"] for check, told in checks_of(report, name).items()}
+        assert set(outcomes.values()) == {"passed"}, (name, outcomes, report["output"][-2000:])

@@ -7,8 +7,9 @@ from collections.abc import Callable
 
 from pytest_kerasload import expected, inputs
 from pytest_kerasload.causes.catalogue import cause
+from pytest_kerasload.causes.cause import Cause
 from pytest_kerasload.causes.explaining import explain
-from pytest_kerasload.checks import comparing
+from pytest_kerasload.checks import comparing, version
 from pytest_kerasload.checks.predictions import against_expected
 from pytest_kerasload.checks.verdict import Context, Verdict
 from pytest_kerasload.environments.process import RequestFailed
@@ -70,7 +71,7 @@ def _answers(context: Context, loaded: Loaded) -> Verdict:
 
 
 def _failure(context: Context, error: RequestFailed) -> Finding:
-    found = explain(error.text, context.session.versions, context.artifact)
+    found = _cause(context, error)
     tried = _tried(context)
     known = {remedy.action for remedy in tried}
     untried = [Remedy(action) for action in found.remedies if action not in known]
@@ -85,6 +86,18 @@ def _failure(context: Context, error: RequestFailed) -> Finding:
         detail=f"{error.type}: {said(error)}",
         traceback=error.traceback,
     )
+
+
+def _cause(context: Context, error: RequestFailed) -> Cause:
+    """The cause that the loader's text shows; where it shows none, the forecast's that names what the text names."""
+    found = explain(error.text, context.session.versions, context.artifact)
+    if found.family != "unknown":
+        return found
+    quoted = set(re.findall(r"'([A-Za-z_]\w+)'", error.text))
+    for finding in version.check(context.artifact, context.session.versions, "evidence"):
+        if quoted & set(re.findall(r"\w+", finding.message)):
+            return cause(finding.cause)
+    return found
 
 
 def _lower(title: str) -> str:
