@@ -137,6 +137,17 @@ BAD_LAYERS: dict[str, tuple[Json, str]] = {
         "lambda-bytecode",
     ),
     "keras2 lambda as text": (layer("Lambda", function=CODE, function_type="lambda"), "lambda-bytecode"),
+    "keras2 lambda in disguise": (layer("Lambda", function=f"!{CODE}", function_type="lambda"), "lambda-bytecode"),
+    "keras2.0 lambda": (
+        layer("Lambda", function="ã\x01\x00\x00\x00" + 40 * "ÿ", function_type="lambda"),
+        "lambda-bytecode",
+    ),
+    "disguised tuple": (
+        layer(
+            "Lambda", function={"class_name": "__tuple__", "items": [f"!{CODE}", None, None]}, function_type="lambda"
+        ),
+        "lambda-bytecode",
+    ),
     "output_shape": (
         layer("Lambda", function="f", function_type="function", output_shape=[CODE], output_shape_type="lambda"),
         "lambda-bytecode",
@@ -153,6 +164,7 @@ BAD_LAYERS: dict[str, tuple[Json, str]] = {
     "numpy": (calling("numpy", "load"), "code-reference"),
     "tensorflow": (calling("tensorflow.io", "read_file"), "code-reference"),
     "tensorflow inside": (calling("tensorflow.python.ops.gen_io_ops", "write_file"), "code-reference"),
+    "tensorflow op": (calling("tensorflow.python.ops.gen_control_flow_ops", "abort"), "code-reference"),
     "tensorflow library": (calling("tensorflow.python.framework.load_library", "load_op_library"), "code-reference"),
     "class": ({"module": "subprocess", **layer("Popen")}, "code-reference"),
     "function as a class": ({"module": "tensorflow.io.gfile", **layer("copy")}, "code-reference"),
@@ -166,6 +178,7 @@ BAD_LAYERS: dict[str, tuple[Json, str]] = {
     "tensorflow.keras": (calling("tensorflow.keras.utils", "get_file"), "keras-gadget"),
     "datasets": (calling("keras.datasets.mnist", "load_data"), "keras-gadget"),
     "applications": (calling("keras.applications", "ResNet50"), "keras-gadget"),
+    "deserialize": (calling("keras.layers", "deserialize"), "keras-gadget"),
     "unsafe mode": (calling("keras.config", "enable_unsafe_deserialization"), "keras-gadget"),
     "TFSMLayer": (layer("TFSMLayer", filepath="/srv/other"), "external-savedmodel"),
     "TFSMLayer split elsewhere": ({"module": "keras", **layer("layers.TFSMLayer")}, "external-savedmodel"),
@@ -176,6 +189,7 @@ BAD_LAYERS: dict[str, tuple[Json, str]] = {
     "TextVectorization": (layer("TextVectorization", vocabulary="words.txt"), "vocabulary-file"),
     "units": (layer("Dense", units=1 << 40), "config-bomb"),
     "shape": (layer("Reshape", target_shape=[1, 1 << 40]), "config-bomb"),
+    "built": ({**layer("Dense", units=2), "build_config": {"input_shape": [None, 1 << 40]}}, "config-bomb"),
     "embedding": (layer("Embedding", input_dim=1 << 19, output_dim=1 << 19), "config-bomb"),
     "patterns": (
         layer("Dense", units=2, dtype=layer("DTypePolicyMap", policy_map={"(a+)+$": "float16"})),
@@ -253,7 +267,6 @@ FINE_LAYERS: dict[str, Json] = {
     "backend function": calling("keras.src.backend", "l2_normalize"),
     "function of TensorFlow": calling("tensorflow.nn", "l2_normalize"),
     "function inside TensorFlow": calling("tensorflow.python.ops.gen_math_ops", "tanh"),
-    "function of torch": calling("torch.nn.functional", "relu"),
     "own module": {"module": "acme.layers", "registered_name": "acme>Gate", **layer("Gate")},
     "own module that is named as one of Python": {"module": "code", "registered_name": "Gate", **layer("Gate")},
     "own package that is named as a module of Python": {"module": "types.layers", **layer("Gate")},
@@ -294,6 +307,7 @@ def test_honest_layer_is_no_finding(tmp_path: Path, container: Container, name: 
 
 
 NOTED_LAYERS = {
+    "function of another package": (calling("acme.functions", "wavy"), "code-reference"),
     "pickle": (layer("Gate", state=base64.b64encode(pickle.dumps([0], 4)).decode()), "pickled-value"),
     "address": (layer("KerasLayer", handle="https://tfhub.dev/google/nnlm-en-dim50/2"), "remote-resource"),
     "name that leads away": (layer("Dense", "../bad", units=2), "path-traversal"),
@@ -351,6 +365,38 @@ def test_weights_may_begin_where_hdf5_is_looked_for(tmp_path: Path) -> None:
         archive.writestr("model.weights.h5", weights)
     assert path.read_bytes()[(1024 if fill >= 0 else 2048) :].startswith(b"\x89HDF")
     assert safety.check(read(path)) == ()
+
+
+def test_configuration_in_another_encoding(tmp_path: Path) -> None:
+    path = in_keras(tmp_path, model(), **{"config.json": json.dumps(model(calling("os", "system"))).encode("utf-16")})
+    assert failing(path) == ["code-reference"]
+
+
+def test_numbers_that_only_some_pythons_parse(tmp_path: Path) -> None:
+    def described(saved: Any) -> None:
+        node = saved.meta_graphs[0].object_graph_def.nodes.add()
+        written = json.dumps({"name": "outer", **model({**calling("os", "system"), "seed": 0})})
+        node.user_object.metadata = written.replace('"seed": 0', f'"seed": {"9" * 5000}')
+
+    assert failing(saved_model(tmp_path, described)) == ["code-reference"]
+
+
+def test_nesting_that_is_too_deep_is_refused(tmp_path: Path) -> None:
+    def described(saved: Any) -> None:
+        node = saved.meta_graphs[0].object_graph_def.nodes.add()
+        node.user_object.metadata = "[" * 200_000
+
+    assert failing(saved_model(tmp_path, described)) == ["uninspectable-content"]
+
+
+def test_layers_that_are_described_twice_are_told_once(tmp_path: Path) -> None:
+    bad = BAD_LAYERS["keras2 lambda"][0]
+    path = in_metadata(tmp_path, model(bad))
+    metadata = message("SavedMetadata")
+    metadata.ParseFromString((path / "keras_metadata.pb").read_bytes())
+    metadata.nodes.add(node_id=1, node_path="root.layer-0.layer-0", metadata=json.dumps({"name": "bad", **bad}))
+    (path / "keras_metadata.pb").write_bytes(metadata.SerializeToString())
+    assert findings(path)["lambda-bytecode"].where == "encoder/bad"
 
 
 # Archives
@@ -531,6 +577,8 @@ class Graph:
             attribute = node.attr.add(key=key).value
             if key in ("f", "body"):
                 attribute.func.name = value
+            elif key == "branches":
+                attribute.list.func.add(name=value)
             else:
                 attribute.s = value.encode()
         return node
@@ -721,6 +769,41 @@ def test_saver_with_a_path_of_its_own(graph: Graph) -> None:
     restore = next(node for node in graph.nodes if node.op == "RestoreV2")
     restore.input[0] = "save/suffix"
     assert findings(graph.write())["graph-checkpoint-access"].where == "graph node save/RestoreV2: RestoreV2"
+    restore.input[0] = "save/Const"
+    merge = next(node for node in graph.nodes if node.op == "MergeV2Checkpoints")
+    merge.input[1] = "save/suffix"
+    assert findings(graph.write())["graph-checkpoint-access"].where == "graph node save/Merge: MergeV2Checkpoints"
+
+
+def test_checkpoints_in_a_branch_that_a_signature_takes(graph: Graph) -> None:
+    graph.saver()
+    branch = graph.function("branch_5", "x")
+    graph.node("bad", "RestoreV2", "x", within=branch)
+    graph.node("y", "StatelessCase", "x", branches="branch_5")
+    assert findings(graph.write())["graph-checkpoint-access"].where == "function branch_5: RestoreV2"
+
+
+def test_initializers_of_local_variables_are_run(graph: Graph) -> None:
+    graph.node("y", "NoOp")
+    graph.constant("path", "/etc/hostname")
+    graph.node("reader", "ReadFile", "path")
+    assert failing(graph.write()) == []
+    variable = message("VariableDef")
+    variable.initializer_name = "reader"
+    entry = graph.meta.collection_def.add(key="local_variables")
+    entry.value.bytes_list.value.append(variable.SerializeToString())
+    assert failing(graph.write()) == ["graph-file-access"]
+
+
+def test_function_that_may_stand_in_for_another_is_run(graph: Graph) -> None:
+    body = graph.function("gpu_lstm_6", "x")
+    graph.node("bad", "WriteFile", "x", within=body)
+    graph.node("unused", "PartitionedCall", f="gpu_lstm_6")
+    graph.node("y", "NoOp")
+    path = graph.write()
+    assert (failing(path), notes(path)) == ([], ["graph-file-access"])
+    body.attr.add(key="api_implements").value.s = b"lstm_7"
+    assert failing(graph.write()) == ["graph-file-access"]
 
 
 def table(graph: Graph, kind: str) -> None:
@@ -767,6 +850,25 @@ def test_table_made_from_a_file_of_the_machine(graph: Graph) -> None:
     assert "'/etc/passwd'" in finding.message
 
 
+def test_path_handed_to_a_function(graph: Graph) -> None:
+    body = graph.function("initializer_5", "path")
+    graph.node("init", "InitializeTableFromTextFileV2", "table", "path", within=body)
+    graph.constant("path", "/etc/passwd")
+    graph.node("y", "StatefulPartitionedCall", "path", f="initializer_5")
+    assert "'/etc/passwd'" in findings(graph.write())["graph-file-access"].message
+
+
+def test_reading_an_asset(graph: Graph) -> None:
+    """The path of an asset is put in place of a constant while tables are made, and not in calls."""
+    graph.asset("path")
+    graph.node("path", "Placeholder")
+    graph.node("y", "ReadFile", "path")
+    assert safety.check(read(graph.write())) == ()
+    del graph.nodes[0]
+    graph.constant("path", "/etc/passwd")
+    assert "'/etc/passwd'" in findings(graph.write())["graph-file-access"].message
+
+
 @pytest.mark.parametrize("name", ["../../etc/hostname", "/etc/hostname", "gs://bucket/words.txt", "C:\\words.txt"])
 def test_asset_that_leads_out_of_the_artifact(graph: Graph, name: str) -> None:
     graph.node("y", "NoOp")
@@ -810,6 +912,12 @@ def test_tensors_larger_than_a_machine(graph: Graph) -> None:
     variable.dtype = DTYPES.index("float32")
     variable.shape.dim.add(size=1 << 40)
     assert findings(graph.write())["graph-bomb"].where == "variables"
+
+
+def test_constants_that_are_none(graph: Graph) -> None:
+    graph.node("y", "Const")
+    path = graph.write()
+    assert (failing(path), notes(path)) == ([], ["graph-malformed"])
 
 
 # What cannot be gone through

@@ -21,13 +21,13 @@ _LISTED = 100
 def check(artifact: Artifact) -> tuple[Finding, ...]:
     """One finding for each cause, with every place it was seen at; none where loading is safe.
 
-    An artifact that cannot be gone through is refused, unless the ``file`` check has said already what is wrong.
+    An artifact that cannot be gone through is refused, unless the ``file`` check stops at it already.
     """
     found: list[Hazard] = []
     try:
         found.extend(_hazards(artifact))
     except Exception as error:  # whatever a parser makes of bytes that someone chose: it must never look like "safe"
-        if not any(problem.fails for problem in artifact.problems):
+        if artifact.readable:
             said = next(iter(str(error).strip().splitlines()[-1:]), "") or type(error).__name__
             found.append(Hazard(safety.UNINSPECTABLE, artifact.path.name, f"it cannot be gone through: {said}"))
     return tuple(_findings(artifact, found))

@@ -21,7 +21,7 @@ _LARGEST = 1 << 33
 _UNSTORED = 1 << 20
 """From this size on a layer has to have its weights in the file: a kernel may take the square of it."""
 
-_WEIGHT_SIZES = frozenset({"units", "filters", "input_dim", "output_dim", "key_dim", "value_dim"})
+_WEIGHT_SIZES = frozenset({"units", "filters", "input_dim", "output_dim", "key_dim", "value_dim", "lora_rank"})
 """Arguments of Keras' layers that are a dimension of their weights."""
 
 _SIZES = _WEIGHT_SIZES | frozenset(
@@ -86,10 +86,10 @@ def _reference(node: Node) -> Iterator[Hazard]:
     # Older configurations have no module, and their names are looked up among Keras' own.
     found = hazard_of(module if isinstance(module, str) else "keras.layers", name, function)
     if found is not None and (isinstance(module, str) or found[0] in (safety.EXTERNAL_MODEL, safety.TORCH_PICKLE)):
-        cause, text = found
+        cause, text, fails = found
         if cause is safety.EXTERNAL_MODEL and isinstance(path := config_of(value).get("filepath"), str):
             text += f", {path!r}"
-        yield Hazard(cause, node.place or label(value), text)
+        yield Hazard(cause, node.place or label(value), text, fails)
 
 
 def _object(node: Node, elements: int | None) -> Iterator[Hazard]:
@@ -106,6 +106,9 @@ def _object(node: Node, elements: int | None) -> Iterator[Hazard]:
     yield from operations.hazards(name, node.value, place)
     if is_builtin(name, "layer"):
         yield from _sizes(config, place, elements)
+        built = max(_numbers(node.value.get("build_config")), default=0)
+        if built >= _LARGEST:
+            yield Hazard(safety.CONFIG_BOMB, place, f"it is built for an input of size {built:,}")
     elif not is_builtin(name):
         for key, item in texts(config):
             if _ADDRESS.fullmatch(item):
@@ -134,7 +137,9 @@ def _numbers(value: Any) -> Iterator[int]:
     waiting = [value]
     while waiting:
         one = waiting.pop()
-        if isinstance(one, (list, tuple)):
+        if isinstance(one, Mapping):
+            waiting.extend(one.values())
+        elif isinstance(one, (list, tuple)):
             waiting.extend(one)
         elif isinstance(one, int):
             yield one

@@ -45,9 +45,9 @@ class Flow:
         """Every node, with the function it is in; empty for the main graph."""
         for node in self.meta.graph_def.node:
             yield "", node
-        for name, function in self.functions.items():
+        for function in self.meta.graph_def.library.function:
             for node in function.node_def:
-                yield name, node
+                yield function.signature.name, node
 
     def is_live(self, scope: str, node: Any) -> bool:
         """Whether something runs this node: the loader, the saver, a signature or an object of the model.
@@ -81,6 +81,11 @@ class Flow:
 
     def _live_functions(self) -> set[str]:
         roots = {name for name in self.functions if name in self.bound or name not in self.callers}
+        # Functions may stand in for each other (api_implements), and name their gradients.
+        for name, function in self.functions.items():
+            for attribute in function.attr:
+                roots.update({name} if attribute.key == "api_implements" else ())
+                roots.update({attribute.value.s.decode("utf-8", "replace")} & self.functions.keys())
         return self.reached((*self.served, *self.saver), roots)
 
     def within(self, scope: str) -> dict[str, Any]:

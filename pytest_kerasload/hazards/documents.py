@@ -22,8 +22,8 @@ class Node:
 def parsed(text: str | bytes) -> tuple[Any, tuple[str, ...]]:
     """The document, and the keys that some object in it has twice.
 
-    Parsers differ in which of two equal keys counts (Python's takes the last). None for what is no JSON, and for
-    what is nested too deep: then no loader reads it either, and the ``file`` check says so.
+    Parsers differ in which of two equal keys counts (Python's takes the last). None for what is no JSON: no loader
+    reads it either. RecursionError for what is nested too deep for this interpreter, but perhaps not for another.
     """
     twice: list[str] = []
 
@@ -38,11 +38,19 @@ def parsed(text: str | bytes) -> tuple[Any, tuple[str, ...]]:
         return found
 
     try:
-        if isinstance(text, bytes):
-            text = text.decode("utf-8", "replace")
+        # Bytes may be UTF-16 and UTF-32 as well: json tells, for the loader as for us.
         return json.loads(text, object_pairs_hook=pairs), tuple(dict.fromkeys(twice))
-    except (ValueError, RecursionError):
+    except ValueError:
+        twice.clear()
+    try:
+        # Python 3.11 and later refuse to parse numbers of thousands of digits; earlier ones do not.
+        return json.loads(text, object_pairs_hook=pairs, parse_int=_number), tuple(dict.fromkeys(twice))
+    except ValueError:
         return None, ()
+
+
+def _number(digits: str) -> int:
+    return int(digits) if len(digits) < 20 else 1 << 63
 
 
 def nodes(document: Any, place: str = "") -> Iterator[Node]:

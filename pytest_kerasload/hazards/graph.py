@@ -72,14 +72,15 @@ def _special(sources: Sources, scope: str, node: Any, place: str, depth: int) ->
 def _file(sources: Sources, scope: str, node: Any, place: str) -> Iterator[Hazard]:
     """A file is read: one of the artifact's assets is what SavedModels are for, anything else is not."""
     found = _input(sources, scope, node, _FILE_INPUTS[node.op])
-    for source in [source for source in found if source.kind != "asset"][:1]:
+    fed = node.op != "ReadFile"
+    for source in [source for source in found if source.kind != "asset" or (source.tensor is not None and not fed)][:1]:
         yield Hazard(safety.GRAPH_FILES, place, f"{node.op} reads a file that is no asset: {_told(source)}")
     if not found:
         yield Hazard(safety.GRAPH_FILES, place, f"{node.op} reads a file")
 
 
 def _told(source: Source) -> str:
-    if source.kind == "constant":
+    if source.tensor is not None:
         return ", ".join(repr(text.decode("utf-8", "replace")) for text in tensors.strings(source.tensor)[:3]) or "''"
     return f"its name comes from {source.text}"
 

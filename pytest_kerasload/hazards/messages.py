@@ -40,6 +40,7 @@ _ADDED = {
     "FunctionName": "1 name string",
     "TensorProto": "1 dtype DataType; 2 tensor_shape TensorShapeProto; 4 tensor_content bytes; 8 string_val* bytes; "
     "7 int_val* int32; 10 int64_val* int64",
+    "FunctionDef": "5 attr* AttrEntry",
     "OpDef": "2 input_arg* ArgDef",
     "ArgDef": "1 name string",
     "SavedObjectGraph": "2 concrete_functions* ConcreteFunctionEntry",

@@ -14,6 +14,9 @@ from pytest_kerasload.causes import safety
 from pytest_kerasload.causes.cause import Cause
 from pytest_kerasload.hazards.policy import is_denied_function, is_tensor_function, table
 
+Danger = tuple[Cause, str, bool]
+"""A cause, what would happen in words, and whether that makes the check fail."""
+
 _KERAS = re.compile(r"(?:tf_keras|keras_core|keras|tensorflow(?:_core)?\.(?:python\.|_api\.v\d\.)?keras)\.(.+)")
 _INNER = frozenset({"src", "api", "_tf_keras", "keras", "_legacy", "legacy", "_v1", "_v2", "python"})
 _TENSORFLOW_OPS = re.compile(
@@ -21,8 +24,8 @@ _TENSORFLOW_OPS = re.compile(
 )
 
 
-def hazard_of(module: str, name: str, function: bool) -> tuple[Cause, str] | None:
-    """Why resolving ``name`` in ``module`` is dangerous, and in words what would happen; None where it is not.
+def hazard_of(module: str, name: str, function: bool) -> Danger | None:
+    """Why resolving ``name`` in ``module`` is dangerous; None where it is not.
 
     A function that a model names may be called while the model is rebuilt, so only functions that compute are let
     through. Classes are less of a danger: a loader takes only those with a ``from_config``. What no loader would
@@ -31,9 +34,10 @@ def hazard_of(module: str, name: str, function: bool) -> tuple[Cause, str] | Non
     dotted = f"{module}.{name}"
     tail = dotted.rpartition(".")[2]
     if tail == "TFSMLayer":
-        return safety.EXTERNAL_MODEL, "loads another SavedModel"
+        return safety.EXTERNAL_MODEL, "loads another SavedModel", True
     if tail == "TorchModuleWrapper":
-        return safety.TORCH_PICKLE, "unpickles a PyTorch module"
+        return safety.TORCH_PICKLE, "unpickles a PyTorch module", True
+    named_as_function = function
     # A loader returns a function that is named as a class.
     function = function or tail[:1].islower()
     if keras := _KERAS.fullmatch(dotted):
@@ -42,17 +46,20 @@ def hazard_of(module: str, name: str, function: bool) -> tuple[Cause, str] | Non
         return _in_tensorflow(dotted, function)
     if module == "builtins":
         # How Keras writes every registered function: only what Python itself has is meant otherwise.
-        return (safety.CODE_REFERENCE, f"would call Python's {name}") if name in table("python_builtins") else None
+        dangerous = name in table("python_builtins")
+        return (safety.CODE_REFERENCE, f"would call Python's {name}", True) if dangerous else None
+    found = safety.CODE_REFERENCE, f"would import and call {dotted}"
     if dotted.startswith(tuple(table("foreign"))) or _in_standard_library(dotted):
-        return safety.CODE_REFERENCE, f"would import and call {dotted}"
-    return None
+        return *found, True
+    # Keras writes the module "builtins" for every function, so this was written by something else.
+    return (*found, False) if named_as_function else None
 
 
-def _in_keras(dotted: str, path: str, function: bool) -> tuple[Cause, str] | None:
+def _in_keras(dotted: str, path: str, function: bool) -> Danger | None:
     *modules, name = path.split(".")
     parts = [part for part in modules if part not in _INNER]
     where = parts[0] if parts else ""
-    found = safety.KERAS_GADGET, f"would call {dotted}"
+    found = safety.KERAS_GADGET, f"would call {dotted}", True
     if name in table("keras_denied_names"):
         return found
     if name in table("keras_harmless"):
@@ -64,7 +71,7 @@ def _in_keras(dotted: str, path: str, function: bool) -> tuple[Cause, str] | Non
     return found
 
 
-def _in_tensorflow(dotted: str, function: bool) -> tuple[Cause, str] | None:
+def _in_tensorflow(dotted: str, function: bool) -> Danger | None:
     if not function:
         return None
     path = re.sub(r"^\w+\.(?:_api\.v\d\.)?", "", dotted)
@@ -72,7 +79,7 @@ def _in_tensorflow(dotted: str, function: bool) -> tuple[Cause, str] | None:
         harmless = not is_denied_function(path.rpartition(".")[2])
     else:
         harmless = not path.startswith("python.") and is_tensor_function(path)
-    return None if harmless else (safety.CODE_REFERENCE, f"would call {dotted}")
+    return None if harmless else (safety.CODE_REFERENCE, f"would call {dotted}", True)
 
 
 def _in_standard_library(dotted: str) -> bool:

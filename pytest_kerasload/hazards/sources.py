@@ -13,7 +13,10 @@ _SAME = frozenset({"Identity", "IdentityN", "StopGradient", "EnsureShape"})
 
 @dataclass(frozen=True)
 class Source:
-    """What a tensor is made of in the end: ``asset``, ``constant`` (with its tensor), or ``other``, told in words."""
+    """What a tensor is made of in the end: ``asset``, ``constant`` (with its tensor), or ``other``, told in words.
+
+    An asset with a tensor is a constant that a loader of TensorFlow 1 replaces, only while tables are made.
+    """
 
     kind: str
     text: str = ""
@@ -52,7 +55,8 @@ class Sources:
         if node is None:
             return [], [Source("other", f"{name}, which is not there")]
         if not scope and name in self._assets and node.op in ("Const", "Placeholder"):
-            return [], [Source("asset")]
+            value = attributes(node).get("value")
+            return [], [Source("asset", tensor=value.tensor if value is not None else None)]
         inputs = [node_name(one) for one in node.input if not one.startswith("^")]
         if node.op in _SAME and inputs:
             return [(scope, one) for one in inputs], []
