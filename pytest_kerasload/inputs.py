@@ -93,12 +93,23 @@ def plan_for(specs: Sequence[InputSpec], overrides: Mapping[str, Mapping[str, An
     return Plan(tuple(final), tuple(asks))
 
 
-def find(plan: Plan, attempt: Try) -> Plan:
+def find(plan: Plan, attempt: Try, rows: int | None = None) -> Plan:
     """A plan whose inputs the model answers with non-empty outputs.
 
     Free dimensions are tried at growing sizes; what the model complains of (an index out of range, features of an
-    example, an image) is put right first. InputsNotFound when nothing works.
+    example, an image) is put right first. ``rows`` is a batch size that is known to work, for models that take one
+    only and do not say so (exports of stateful models). InputsNotFound when nothing works.
     """
+    try:
+        return _find(plan, attempt)
+    except InputsNotFound:
+        if rows is None or plan.batch is not None:
+            raise
+    fixed = [replace(spec, shape=(rows, *spec.shape[1:])) if spec.shape else spec for spec in plan.specs]
+    return _find(replace(plan, specs=tuple(fixed)), attempt)
+
+
+def _find(plan: Plan, attempt: Try) -> Plan:
     if not plan.specs:
         raise InputsNotFound("the model does not say what its inputs are")
     unfit = next((spec for spec in plan.specs if spec.dtype not in DTYPES), None)

@@ -22,6 +22,13 @@ EXPORTS = tuple(name for name in TRUTH["artifacts"] if name.endswith("_export"))
 ALLOWED = ("plain", "custom", "safe_mode=False", "custom,safe_mode=False")
 
 
+# What a release reads right and writes so that it cannot read it again itself: the round trip has to say so.
+SAVED_WRONG = {
+    # Keras 2.15 writes an activation of the user's own into HDF5 as an object, and looks it up by a name.
+    ("tf215", "tf23/custom_activation.h5"): "roundtrip-load-failed",
+}
+
+
 def loader_of(versions: Versions) -> str:
     """The recorded loader that is this release; the test is skipped where there is none."""
     for name, told in TRUTH["loaders"].items():
@@ -79,7 +86,10 @@ def test_the_gate_says_what_is_true(name: str, zoo: Mapping[str, Any], versions:
         assert predictions["measured"]["examples"] > 0, told
         assert checks["version"]["outcome"] == "passed", told
         round_trips = [check for check_name, check in checks.items() if check_name.startswith("roundtrip")]
-        assert {check["outcome"] for check in round_trips} <= {"passed", "skipped"}, told
+        if (loader_of(versions), name) in SAVED_WRONG:
+            assert [causes_of(check) for check in round_trips] == [[SAVED_WRONG[loader_of(versions), name]]], told
+        else:
+            assert {check["outcome"] for check in round_trips} <= {"passed", "skipped"}, told
     elif "differs" in statuses:
         assert predictions["outcome"] == "failed", told
 

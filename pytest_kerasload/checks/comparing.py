@@ -80,7 +80,7 @@ def plan(context: Context, loaded: Loaded) -> inputs.Plan:
                 raise inputs.Refused(error.text) from error
 
         try:
-            one = inputs.find(inputs.plan_for(mine, overrides), attempt)
+            one = inputs.find(inputs.plan_for(mine, overrides), attempt, known.rows if known is not None else None)
         except inputs.InputsNotFound:
             if found is None:
                 raise

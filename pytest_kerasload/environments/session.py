@@ -57,6 +57,11 @@ class Loaded:
     endpoints: tuple[str, ...]
     remarks: tuple[str, ...]
 
+    @property
+    def way(self) -> str:
+        """The way in which it was loaded: ``keras`` or ``signatures``."""
+        return "signatures" if self.kind == "signatures" else "keras"
+
 
 @dataclass(frozen=True)
 class Difference:

@@ -73,4 +73,8 @@ class Runtime:
 
     def forget(self) -> None:
         """Drop what Keras keeps of earlier models: graphs, names, learning phases."""
-        self.keras.backend.clear_session()
+        if self.keras3:
+            # Without the garbage collection that it asks for, which takes longer than loading a small model.
+            self.keras.backend.clear_session(free_memory=False)
+        else:
+            self.keras.backend.clear_session()

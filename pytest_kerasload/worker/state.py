@@ -127,7 +127,9 @@ def compile_state(model: Any) -> Dict[str, Any]:
     if optimizer is not None:
         state["optimizer"] = canonical(type(inner if inner is not None else optimizer).__name__)
         try:
-            state["optimizer_config"] = plain((inner if inner is not None else optimizer).get_config())
+            described = dict(plain((inner if inner is not None else optimizer).get_config()))
+            described.pop("name", None)  # counted on with every load: rmsprop, rmsprop_1
+            state["optimizer_config"] = described
         except Exception:
             state["optimizer_config"] = None
     state["loss"] = [canonical(item) for item in _flat_identifiers(arguments.get("loss"))]
