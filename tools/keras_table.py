@@ -5,6 +5,7 @@ every other release's configuration keys on its classes; then merge, under any i
 
     releaseA/bin/python tools/keras_table.py measure > first/a.json
     releaseA/bin/python tools/keras_table.py measure first/*.json > second/a.json
+    releaseA/bin/python tools/keras_table.py ops > second/ops-a.json
     python tools/keras_table.py merge second/*.json > pytest_kerasload/artifacts/builtins.json
 
 A key counts as accepted where ``from_config`` of the class takes it, with a value that some release really writes,
@@ -18,6 +19,7 @@ import importlib
 import inspect
 import json
 import os
+import pathlib
 import re
 import sys
 
@@ -32,7 +34,7 @@ ARGUMENTS = {
     "scale": 0.5, "offset": 0.0, "equation": "ab,bc->ac", "output_shape": 3, "num_classes": 2, "target_class_ids": [0],
     "recall": 0.5, "precision": 0.5, "sensitivity": 0.5, "specificity": 0.5, "initial_learning_rate": 0.1,
     "decay_steps": 10, "decay_rate": 0.9, "boundaries": [1], "values": [1.0, 0.5], "first_decay_steps": 10,
-    "mask_value": 0.0, "size": 2, "cropping": 1, "padding": 1, "function": None, "activation": "relu", "name": "float32",
+    "mask_value": 0.0, "size": 2, "cropping": 1, "padding": 1, "activation": "relu", "name": "float32",
     "max_value": 1.0, "min_value": 0.0, "learning_rate": 0.1, "momentum": 0.9, "l2": 0.1, "value": 1.0,
     "num_features": 3, "group_size": 2, "epsilon": 1e-3, "output_mode": "int", "bounding_box_format": "xyxy",
     "vocabulary": None, "fft_length": 256, "alpha": 0.2, "normalized_shape": 3, "gain": 1.0, "boxes": 1,
@@ -69,7 +71,7 @@ CONDITIONAL = {
         "gradient_accumulation_steps": None,
     },
 }
-BUILT = {"MultiHeadAttention": dict.fromkeys(("query_shape", "key_shape", "value_shape"), [None, 3, 4])}
+BUILT = {"MultiHeadAttention": {key: [None, 3, 4] for key in ("query_shape", "key_shape", "value_shape")}}
 CONFIGURED = (
     "layer",
     "optimizer",
@@ -206,7 +208,7 @@ def registered(release):
             if table:
                 return {
                     k: v for k, v in table.items()
-                    if re.match(r"(tf_)?keras\.|tensorflow\.python\.keras|tensorflow\.keras", getattr(v, "__module__", ""))
+                    if re.match(r"(tf_)?keras\.|tensorflow\.(python\.)?keras", getattr(v, "__module__", ""))
                 }  # fmt: skip
     return {}
 
@@ -290,6 +292,11 @@ def names_by_kind(release):
                 fits = fits or hasattr(value, "apply_gradients")
             if fits and kind != "operation" and not (kind == "layer" and issubclass(value, model)):
                 kinds[kind][name] = value
+    if release.flavour != "keras3":
+        # Keras 2.11 to 2.15 have two optimizers of each name; configurations of older releases get this one.
+        for name, value in members(release.public("optimizers.legacy")).items():
+            if hasattr(value, "apply_gradients"):
+                kinds["optimizer"]["legacy>" + name] = value
     known = {name for table in kinds.values() for name in table}
     for space in ("quantizers", "random", "utils", "distribution"):
         for name, value in members(release.public(space)).items():
@@ -368,7 +375,7 @@ def accepts(cls, config, key, values):
             return True
         except Exception as error:
             text = str(error).split("Exception encountered:")[-1]
-            named = re.search(r"(?<!\w)%s(?!\w)" % re.escape(key), text) or "takes no arguments" in text
+            named = re.search(rf"(?<!\w){re.escape(key)}(?!\w)", text) or "takes no arguments" in text
             answers.add(False if named else None)
     return False if answers == {False} else None
 
@@ -389,8 +396,8 @@ def measure(others):
                 continue
             if config is not None:
                 configs.setdefault(kind, {})[name] = config
-    for kind, table in configs.items() if others else ():
-        for name, config in table.items():
+    for kind, mine in configs.items() if others else ():
+        for name, config in mine.items():
             cls = kinds[kind][name]
             if not hasattr(cls, "from_config"):
                 continue
@@ -405,7 +412,8 @@ def measure(others):
             conditional = {**CONDITIONAL.get(kind, {}), **BUILT.get(name, {})}
             universe = {key: [value] for key, value in conditional.items()}
             for other in others:
-                for key, value in other["configs"].get(kind, {}).get(name, {}).items():
+                table = other["configs"].get(kind, {})
+                for key, value in [*table.get(name, {}).items(), *table.get(name.split(">")[-1], {}).items()]:
                     seen = universe.setdefault(key, [])
                     if value not in seen and len(seen) < 4:
                         seen.append(value)
@@ -414,6 +422,11 @@ def measure(others):
                 if key not in result:
                     result[key] = accepts(cls, config, key, values)
             answers.setdefault(kind, {})[name] = result
+    for name, cls in kinds["operation"].items():
+        # Operations are made by cls(**config), so that the signature tells all.
+        parameters = list(inspect.signature(cls.__init__).parameters.values())[1:]
+        swallows = any(parameter.kind == parameter.VAR_KEYWORD for parameter in parameters)
+        answers.setdefault("operation", {})[name] = None if swallows else {p.name: True for p in parameters}
     return {
         "flavour": release.flavour,
         "version": release.version,
@@ -423,18 +436,43 @@ def measure(others):
     }
 
 
+def operations():
+    """Every op that this TensorFlow registers, hidden ones too."""
+    import tensorflow as tf
+    from tensorflow.core.framework import op_def_pb2
+
+    try:
+        from tensorflow.python.client import pywrap_tf_session as session
+
+        buffer = session.TF_GetAllOpList()
+    except (ImportError, AttributeError):
+        from tensorflow.python import pywrap_tensorflow as session
+
+        buffer = session.TF_GetAllOpList()
+    found = op_def_pb2.OpList()
+    found.ParseFromString(session.TF_GetBuffer(buffer))
+    return {"version": tf.__version__, "ops": sorted(op.name for op in found.op)}
+
+
 def minor(version):
     return ".".join(version.split("-")[0].split(".")[:2])
+
+
+def numbers(version):
+    return [int(part) for part in minor(version).split(".")]
 
 
 def merge(measured):
     """The table: releases in order; names by kind and set of releases; keys by class and set of releases.
 
     A set of releases is a number whose bit n stands for release n, in hexadecimal. The keys of a class are grouped by
-    ``accepted/known``: the releases that take the key, and those where it is known whether they do.
+    ``accepted/known``: the releases that take the key, and those where it is known whether they do. Of TensorFlow's
+    ops there are only those that some release does not have.
     """
+    with_ops = sorted((one for one in measured if "ops" in one), key=lambda one: numbers(one["version"]))
+    measured = [one for one in measured if "ops" not in one]
     order = {"standalone": 0, "keras2": 1, "tf_keras": 2, "keras3": 3}
-    measured = sorted(measured, key=lambda m: (order[m["flavour"]], [int(x) for x in minor(m["version"]).split(".")]))
+    measured = sorted(measured, key=lambda one: (order[one["flavour"]], numbers(one["version"])))
     names, keys = {}, {}
     for bit, one in enumerate(measured):
         for kind, table in one["names"].items():
@@ -448,14 +486,28 @@ def merge(measured):
                         yes, known = entry.get(key, (0, 0))
                         entry[key] = (yes | answer << bit, known | 1 << bit)
 
+    ops = {}
+    for bit, one in enumerate(with_ops):
+        for name in one["ops"]:
+            ops[name] = ops.get(name, 0) | 1 << bit
+
+    for name, entry in keys.get("operation", {}).items():
+        there = names["operation"][name]
+        keys["operation"][name] = {key: (yes, there) for key, (yes, _) in entry.items()}
+
     def grouped(table):
         groups = {}
         for name, mask in sorted(table.items()):
-            groups.setdefault("%x/%x" % mask if isinstance(mask, tuple) else "%x" % mask, []).append(name)
+            masks = mask if isinstance(mask, tuple) else (mask,)
+            groups.setdefault("/".join(format(one, "x") for one in masks), []).append(name)
         return {mask: " ".join(group) for mask, group in groups.items()}
 
     return {
         "releases": [[one["flavour"], minor(one["version"])] for one in measured],
+        "ops": {
+            "releases": [minor(one["version"]) for one in with_ops],
+            "names": grouped({name: mask for name, mask in ops.items() if mask != (1 << len(with_ops)) - 1}),
+        },
         "names": {kind: grouped(table) for kind, table in names.items()},
         "keys": {kind: {name: grouped(entry) for name, entry in sorted(table.items())} for kind, table in keys.items()},
     }
@@ -463,9 +515,11 @@ def merge(measured):
 
 def main(arguments):
     command, files = arguments[0], arguments[1:]
-    loaded = [json.load(open(name)) for name in files]
+    loaded = [json.loads(pathlib.Path(name).read_text()) for name in files]
     if command == "measure":
         json.dump(measure(loaded), sys.stdout)
+    elif command == "ops":
+        json.dump(operations(), sys.stdout)
     else:
         text = json.dumps(merge(loaded), sort_keys=False, separators=(",", ":"))
         print(text.replace('},"', '},\n"'))

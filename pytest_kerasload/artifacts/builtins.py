@@ -7,7 +7,7 @@ looked up by its flavour and minor version; between two measured releases an ans
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -29,6 +29,9 @@ class Table:
     names: Mapping[str, Mapping[str, int]]
     keys: Mapping[str, Mapping[str, Mapping[str, Masks]]]
     """kind -> class -> key -> (accepted, known); a class with the key ``*`` takes every key."""
+    tensorflow: tuple[tuple[int, int], ...]
+    ops: Mapping[str, int]
+    """Ops of TensorFlow that some release of ``tensorflow`` does not have."""
 
 
 @cache
@@ -53,6 +56,8 @@ def table() -> Table:
             }
             for kind, classes in raw["keys"].items()
         },
+        tuple(_minor(version) for version in raw["ops"]["releases"]),
+        {name: int(mask, 16) for mask, names in raw["ops"]["names"].items() for name in names.split()},
     )
 
 
@@ -82,6 +87,21 @@ def accepts(class_name: str, key: str, flavour: str, version: str, kind: str | N
             accepted, known = entry.get(key, (0, 0))
             return _answer(accepted | everything, known | anywhere, flavour, version)
     return None
+
+
+def op_exists(name: str, tensorflow: str) -> bool | None:
+    """Whether that TensorFlow has the op; None where it is not known, as for ops of other libraries."""
+    mask = table().ops.get(name)
+    if mask is None:
+        return None
+    releases = [("tensorflow", version) for version in table().tensorflow]
+    return _answer(mask, -1, "tensorflow", tensorflow, releases)
+
+
+def op_since(name: str) -> str | None:
+    """The oldest measured TensorFlow that has the op, as ``2.10``; None where it is not known."""
+    mask = table().ops.get(name, 0)
+    return next((f"{a}.{b}" for bit, (a, b) in enumerate(table().tensorflow) if mask >> bit & 1), None)
 
 
 def since(name: str, kind: str | None, flavour: str) -> str | None:
@@ -116,12 +136,14 @@ def _first(mask: int, flavour: str) -> str | None:
     return None
 
 
-def _answer(yes: int, known: int, flavour: str, version: str) -> bool | None:
+def _answer(
+    yes: int, known: int, flavour: str, version: str, releases: Sequence[tuple[str, tuple[int, int]]] | None = None
+) -> bool | None:
     """The answer at a release: measured, or that of both neighbours; newer than all: that of the newest."""
     wanted = _minor(version)
     below: bool | None = None
     older = False
-    for bit, (measured, at) in enumerate(table().releases):
+    for bit, (measured, at) in enumerate(releases or table().releases):
         if measured != flavour:
             continue
         here = bool(yes >> bit & 1) if known >> bit & 1 else None

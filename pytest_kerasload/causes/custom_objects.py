@@ -14,7 +14,7 @@ CAUSES: tuple[Cause, ...] = (
     _cause(
         "hub-layer",
         "A KerasLayer of tensorflow_hub needs that package, and Keras 2 or tf_keras",
-        "install tensorflow_hub, give --keras-custom-objects=tensorflow_hub:KerasLayer, and run with TF_USE_LEGACY_KERAS=1",
+        "install tensorflow_hub, and give --keras-custom-objects=tensorflow_hub:KerasLayer with TF_USE_LEGACY_KERAS=1",
         "save the model as a SavedModel",
         signatures=(r"Unknown layer: '?KerasLayer\b", r"Could not locate class 'KerasLayer'"),
         source="tensorflow/tensorflow#26835",
@@ -65,8 +65,8 @@ CAUSES: tuple[Cause, ...] = (
         do.REGISTER,
         signatures=(
             r"Could not locate (?:class|function) ",
-            r"Unknown (?:layer|model|object|loss|loss function|metric|metric function|optimizer|activation|"
-            r"activation function|initializer|regularizer|constraint|config_item|decay|policy|dtype policy|function)\b:? ",
+            r"Unknown (?:layer|model|object|(?:loss|metric|activation) ?(?:function)?|optimizer|initializer)\b:? ",
+            r"Unknown (?:regularizer|constraint|config_item|decay|(?:dtype )?policy|function)\b:? ",
             r"Could not interpret (?:\w+ )*identifier",
             r"Could not interpret (?:activation|loss|metric|initializer|optimizer|regularizer|constraint)",
             r"Could not deserialize (?:class|function) '?[^']+'? because its parent module (?!keras\b|tf_keras\b)",

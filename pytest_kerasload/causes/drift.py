@@ -17,8 +17,8 @@ CAUSES: tuple[Cause, ...] = (
         do.SAVE_AS_KERAS,
         "load it with Keras 3.9 or later, where the axis is one number",
         do.LEGACY_KERAS,
-        source="keras/src/legacy/saving/saving_utils.py, model_from_config: 3.0 to 3.8 keep only lists of one axis, later "
-        "ones also numbers; reproduced with Concatenate, Softmax and LayerNormalization on Keras 3.3, 3.8, 3.10 and 3.15",
+        source="keras/src/legacy/saving/saving_utils.py, model_from_config: before 3.9 only [axis] is kept, later "
+        "a number too; reproduced with Concatenate, Softmax and LayerNormalization on Keras 3.3 to 3.15",
     ),
     _cause(
         "hashing-salt-written",

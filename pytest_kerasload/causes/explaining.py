@@ -63,8 +63,9 @@ def explain(text: str, versions: Versions, artifact: Artifact | None) -> Cause:
         for found in _candidates(_DUMPED.sub("", part).strip(), versions, artifact):
             if found is not None:
                 return found
-    if artifact is not None and artifact.format == "savedmodel" and artifact.keras_metadata:
-        return cause("savedmodel-not-revived")
+    if artifact is not None and artifact.format == "savedmodel":
+        # Without Keras metadata the loader of Keras 2 stops at an index (list index (0) out of range), or says so.
+        return cause("savedmodel-not-revived" if artifact.keras_metadata else "savedmodel-without-keras")
     return cause("unknown-load-error")
 
 
@@ -128,16 +129,20 @@ def _by_format(text: str, versions: Versions, artifact: Artifact | None) -> Caus
         return cause("file-unusual-suffix")
     if re.search(r"expected \d+ variables, but received \d+ variables during loading", text):
         saved = artifact.saved_with.keras or ""
-        if artifact.weights.style == "keras-2.13" or saved.startswith(("2.12", "2.13")):
+        if artifact.weights.style == "keras-2.13" or _is_old_keras(saved) or _is_old_keras(versions.keras or ""):
             return cause("keras213-weights-layout")
         if saved and saved.startswith("3") != versions.keras3:
             return cause("keras3-weights-layout")
-    if artifact.weights.style == "keras-2.13" and "expected str, bytes or os.PathLike object, not NoneType" in text:
+    if "expected str, bytes or os.PathLike object, not NoneType" in text and artifact.format == "keras":
         return cause("keras213-weights-layout")
     if versions.keras3 and _has_custom_loss(artifact) and "string indices must be integers" in text:
         # saving_utils._resolve_compile_arguments_compat takes the name of a function for a dict.
         return cause("custom-object-unresolved")
     return None
+
+
+def _is_old_keras(release: str) -> bool:
+    return release.startswith(("2.12.", "2.13."))
 
 
 def _has_custom_loss(artifact: Artifact) -> bool:
@@ -154,15 +159,35 @@ def _match(patterns: tuple[str, ...], text: str, group: str) -> str | None:
 
 def _rejected_key(text: str, artifact: Artifact | None) -> Cause | None:
     owner = _match(_KEY_REJECTED, text, "owner")
-    if owner is None or "'time_major'" in text:  # Keras' own, even where a class of the user's inherits it
+    if "'time_major'" in text:  # Keras' own, even where a class of the user's inherits it
         return None
+    if owner is None:
+        return _key_without_owner(text, artifact)
     if not is_builtin(owner) or _is_custom(owner, artifact):
         return cause("custom-object-rejects-config")
     known = _by_signature(text, training, *VERSION)
     if known is not None:
         return known
-    kind = next((one for one in _REJECTED if is_builtin(owner, one) and not is_builtin(owner, "layer")), "layer")
+    used = [use.kind for use in artifact.objects if use.class_name == owner] if artifact is not None else []
+    told = [one for one in _REJECTED if is_builtin(owner, one) and not is_builtin(owner, "layer")]
+    kind = (used or told or ["layer"])[0]
     return cause(_REJECTED.get(kind, "config-key-rejected"))
+
+
+def _key_without_owner(text: str, artifact: Artifact | None) -> Cause | None:
+    """Keras 2 names the keys that the base class of layers does not take, but not the layer."""
+    found = re.search(
+        r"Keyword argument not understood:'?, '(\w+)'|Unrecognized keyword argument(?:s: \[|\(s\): \{)'(\w+)'", text
+    )
+    if found is None:
+        return None
+    known = _by_signature(text, training, *VERSION)
+    if known is not None:
+        return known
+    key = found[1] or found[2]
+    uses = artifact.objects if artifact is not None else ()
+    custom = any(use.custom and isinstance(use.config, dict) and key in use.config for use in uses)
+    return cause("custom-object-rejects-config" if custom else "config-key-rejected")
 
 
 def _refused_object(text: str, artifact: Artifact | None) -> Cause | None:
@@ -181,6 +206,8 @@ def _refused_object(text: str, artifact: Artifact | None) -> Cause | None:
         if found:
             own = is_builtin(found[1]) and not _is_custom(found[1], artifact)
             return cause("config-value-rejected" if own else code)
+    if "likely due to name conflict with built-in Keras class" in text:
+        return cause("config-key-rejected")
     return None
 
 

@@ -35,7 +35,7 @@ CAUSES: tuple[Cause, ...] = (
     ),
     _cause(
         "batch-normalization-renorm",
-        "BatchNormalization takes no renorm here (gone with Keras 3.0, back in 3.14; virtual_batch_size is gone for good)",
+        "BatchNormalization takes no renorm here (gone with Keras 3.0, back in 3.14), or no virtual_batch_size",
         do.LEGACY_KERAS,
         "drop the rejected keys from the config where they have their defaults",
         do.NEWER_LOADER,
@@ -51,7 +51,7 @@ CAUSES: tuple[Cause, ...] = (
         do.LEGACY_KERAS,
         "rebuild those steps with keras.ops or layers, and load the weights in order",
         signatures=(
-            r"Unknown layer: '?(?:TFOpLambda|SlicingOpLambda|TensorFlowOpLayer|ClassMethod|InstanceMethod|InstanceProperty)\b",
+            r"Unknown layer: '?(?:TFOpLambda|SlicingOpLambda|TensorFlowOpLayer|ClassMethod|Instance\w+)\b",
             r"class '?(?:TFOpLambda|SlicingOpLambda|TensorFlowOpLayer|ClassMethod|InstanceMethod|InstanceProperty)'?",
             r"parent module \S*tf_op_layer",
         ),
@@ -63,7 +63,7 @@ CAUSES: tuple[Cause, ...] = (
         do.LEGACY_KERAS,
         "load it with TensorFlow 2.13 to 2.15 and save it as HDF5, which names no modules",
         signatures=(
-            r"parent module (?:keras|tf_keras)\.(?:src\.)?(?:engine|layers|optimizers|saving|mixed_precision)\S* cannot be imported",
+            r"parent module (?:tf_)?keras\.(?:src\.)?(?:engine|layers|optimizers|saving|mixed_precision)\S* cannot be",
             r"No module named '(?:keras|tf_keras)\.(?:src\.)?engine",
         ),
         source="keras-team/keras#19089, #21663",
@@ -93,7 +93,7 @@ CAUSES: tuple[Cause, ...] = (
         "Keras 3 does not read call arguments in the graph as Keras 2 writes them into HDF5",
         do.LEGACY_KERAS,
         do.REBUILD,
-        signatures=(),
+        signatures=(r"`inputs` not connected to `outputs`", r"'list' object has no attribute 'shape'"),
         source="reproduced on Keras 3.15",
     ),
     _cause(
@@ -134,8 +134,7 @@ CAUSES: tuple[Cause, ...] = (
         do.LEGACY_KERAS,
         "drop dtype from the initializers' config",
         signatures=(
-            r"(?:Uniform|Normal|Scaling|Orthogonal|Identity|Ones|Zeros|Constant)\.__init__\(\) got an unexpected keyword "
-            r"argument 'dtype'",
+            r"(?:Uniform|Normal|Scaling|Orthogonal|Identity|s|Constant)\.__init__\(\) got an unexpected .*'dtype'",
             r"passed to (?:\w*Uniform|\w*Normal|VarianceScaling|Orthogonal|Identity|Ones|Zeros|Constant): \{'dtype'",
             r"(?:Zeros|Ones)\(\) takes no arguments",
         ),
@@ -143,7 +142,7 @@ CAUSES: tuple[Cause, ...] = (
     ),
     _cause(
         "keras2-attention-shapes",
-        "MultiHeadAttention takes no query_shape, key_shape and value_shape any more; Keras 2 writes them once it is built",
+        "MultiHeadAttention takes no query_shape, key_shape and value_shape in Keras 3; Keras 2 writes them once built",
         do.LEGACY_KERAS,
         "drop the rejected keys from the config",
         do.SAVE_AGAIN_OLD,

@@ -14,7 +14,7 @@ CAUSES: tuple[Cause, ...] = (
     _cause(
         "predictions-differ",
         "The model predicts something else than what was recorded",
-        "compare the releases: --keras-env takes the one that recorded, to see whether the artifact or the release changed",
+        "give --keras-env the release that recorded, to see whether the artifact or the release changed",
         do.RECORD_AGAIN,
     ),
     _cause(

@@ -8,13 +8,17 @@ from typing import Any
 from pytest_kerasload.artifacts.layers import calls, class_name, config_of, is_functional, layer_name, layers_of
 
 _SAME = frozenset(
-    """Activation ActivityRegularization Add AlphaDropout Average AveragePooling1D AveragePooling2D AveragePooling3D
-    BatchNormalization CenterCrop Concatenate Conv1D Conv1DTranspose Conv2D Conv2DTranspose Conv3D Conv3DTranspose
-    Cropping1D Cropping2D Cropping3D Dense DepthwiseConv1D DepthwiseConv2D Dropout ELU GaussianDropout GaussianNoise
-    GroupNormalization LayerNormalization LeakyReLU Masking MaxPooling1D MaxPooling2D MaxPooling3D Maximum Minimum
-    Multiply Normalization PReLU Permute ReLU Rescaling Resizing SeparableConv1D SeparableConv2D Softmax
-    SpatialDropout1D SpatialDropout2D SpatialDropout3D Subtract ThresholdedReLU UnitNormalization UpSampling1D
-    UpSampling2D UpSampling3D ZeroPadding1D ZeroPadding2D ZeroPadding3D""".split()
+    {
+        *("Activation", "ActivityRegularization", "Add", "AlphaDropout", "Average", "AveragePooling1D"),
+        *("AveragePooling2D", "AveragePooling3D", "BatchNormalization", "CenterCrop", "Concatenate", "Conv1D"),
+        *("Conv1DTranspose", "Conv2D", "Conv2DTranspose", "Conv3D", "Conv3DTranspose", "Cropping1D", "Cropping2D"),
+        *("Cropping3D", "Dense", "DepthwiseConv1D", "DepthwiseConv2D", "Dropout", "ELU", "GaussianDropout"),
+        *("GaussianNoise", "GroupNormalization", "LayerNormalization", "LeakyReLU", "Masking", "MaxPooling1D"),
+        *("MaxPooling2D", "MaxPooling3D", "Maximum", "Minimum", "Multiply", "Normalization", "PReLU", "Permute"),
+        *("ReLU", "Rescaling", "Resizing", "SeparableConv1D", "SeparableConv2D", "Softmax", "SpatialDropout1D"),
+        *("SpatialDropout2D", "SpatialDropout3D", "Subtract", "ThresholdedReLU", "UnitNormalization"),
+        *("UpSampling1D", "UpSampling2D", "UpSampling3D", "ZeroPadding1D", "ZeroPadding2D", "ZeroPadding3D"),
+    }
 )
 _RECURRENT = frozenset({"LSTM", "GRU", "SimpleRNN", "RNN", "CuDNNLSTM", "CuDNNGRU"})
 

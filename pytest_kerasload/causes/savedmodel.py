@@ -26,10 +26,9 @@ CAUSES: tuple[Cause, ...] = (
         do.SIGNATURES,
         do.TFSM_LAYER,
         signatures=(
-            r"Unable to create a Keras model from (?:this )?SavedModel",
+            r"Unable to create a (?:TF-)?Keras model from (?:this )?SavedModel",
             r"lacks the Keras metadata file",
             r"SavedModel saved prior to TF 2\.5 detected",
-            r"IndexError: list index \(0\) out of range",
             r"'_UserObject' object has no attribute '(?:predict|call|compile)'",
         ),
         source="keras v2.15 saving/legacy/saved_model/load.py; FigmaAI/design-system-detector#1",
@@ -37,8 +36,8 @@ CAUSES: tuple[Cause, ...] = (
     _cause(
         "savedmodel-op-missing",
         "The graph holds an op that this TensorFlow does not have",
-        "import the library that brings it (tensorflow_text and its like) before loading, in the matching version",
-        do.SAME_RELEASE,
+        "load it with the TensorFlow that saved it, or a newer one",
+        "import the library that brings the op (tensorflow_text and its like) before loading, in the matching version",
         signatures=(r"Op type not registered '[^']+'",),
         source="tensorflow/tensorflow#38597, #47301; tensorflow/hub#729",
     ),

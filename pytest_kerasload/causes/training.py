@@ -6,6 +6,7 @@ from pytest_kerasload.causes import remedies as do
 from pytest_kerasload.causes.cause import Cause
 
 _USUAL = (do.COMPILE_FALSE, do.INFERENCE_ONLY)
+_OPTIMIZERS = "Adadelta|Adagrad|Adam|Adamax|Ftrl|Nadam|RMSprop|SGD"
 
 
 def _cause(code: str, title: str, *remedies: str, signatures: tuple[str, ...] = (), source: str = "") -> Cause:
@@ -54,16 +55,25 @@ CAUSES: tuple[Cause, ...] = (
             r"is not a valid argument, kwargs should be empty",
             r"Unexpected keyword argument passed to optimizer",
             r"decay is deprecated in the new Keras optimizer",
-            r"keyword argument '(?:jit_compile|is_legacy_optimizer|weight_decay|use_ema|ema_\w+|loss_scale_factor|"
-            r"gradient_accumulation_steps)'",
+            r"keyword argument '(?:jit_compile|is_legacy_optimizer|weight_decay|use_ema|ema_\w+|loss_scale_factor)'",
+            r"keyword argument 'gradient_accumulation_steps'",
         ),
         source="Keras 2.11 has new optimizers; keras-team/tf-keras#243; reproduced",
     ),
     _cause(
         "optimizer-not-in-this-keras",
         "This release does not have the optimizer the model was compiled with",
-        signatures=(r"Unknown optimizer:? ", r"Could not locate class '(?:Custom>)?\w*(?:Optimizer|Adam\w*|SGD)'"),
+        signatures=(rf"Unable to reconstruct an instance of '(?:{_OPTIMIZERS})' because the class is missing",),
         source="measured on the releases",
+    ),
+    _cause(
+        "legacy-optimizer-in-archive",
+        "Keras 2.13 and older do not bring an optimizer of keras.optimizers.legacy back from .keras",
+        do.COMPILE_FALSE,
+        do.INFERENCE_ONLY,
+        "compile with the optimizer of keras.optimizers before saving, or save as HDF5",
+        signatures=(rf"'(?:{_OPTIMIZERS})' object has no attribute 'build'",),
+        source="reproduced with files of Keras 2.13 on itself",
     ),
     _cause(
         "training-config-incomplete",

@@ -8,19 +8,28 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Literal
 
-from packaging.version import InvalidVersion, Version
-
 from pytest_kerasload.artifacts.builtins import accepts, exists_in, key_since, since
 from pytest_kerasload.artifacts.layers import class_name, layer_name, layers_of
 from pytest_kerasload.artifacts.record import Artifact, ConfigObject
 from pytest_kerasload.causes import cause
 from pytest_kerasload.causes.explaining import of_rejected_key, of_unknown_class, release_of
-from pytest_kerasload.causes.marks import Loader, Mark, is_legacy, marks, models
+from pytest_kerasload.causes.loader import Loader, Mark, is_legacy, models, release_number
+from pytest_kerasload.causes.marks import marks
 from pytest_kerasload.environments.versions import Versions
 from pytest_kerasload.findings import Finding
 
 _PLACES_SHOWN = 5
-_CONFIGURED = ("layer", "optimizer", "schedule", "loss", "metric", "initializer", "regularizer", "constraint")
+_CONFIGURED = (
+    "layer",
+    "operation",
+    "optimizer",
+    "schedule",
+    "loss",
+    "metric",
+    "initializer",
+    "regularizer",
+    "constraint",
+)
 
 
 def check(artifact: Artifact, versions: Versions, policy: Literal["evidence", "strict", "off"]) -> tuple[Finding, ...]:
@@ -30,7 +39,7 @@ def check(artifact: Artifact, versions: Versions, policy: Literal["evidence", "s
     loader = Loader(versions, release_of(versions))
     found = list(marks(artifact, loader))
     if not any(mark.code in _WHOLE for mark in found):
-        made = list(_made_anew(artifact))
+        made = list(_made_anew(artifact, loader))
         found += _unknown_names(made, artifact, loader)
         found += _rejected_keys(made, artifact, loader)
     findings = _grouped(found, artifact, loader)
@@ -42,11 +51,12 @@ def check(artifact: Artifact, versions: Versions, policy: Literal["evidence", "s
 _WHOLE = ("savedmodel-needs-keras2", "keras-zip-in-old-tensorflow")
 
 
-def _made_anew(artifact: Artifact) -> Iterator[ConfigObject]:
-    """The objects that loading makes from their configuration.
+def _made_anew(artifact: Artifact, loader: Loader) -> Iterator[ConfigObject]:
+    """The objects that loading makes from their configuration and from nothing else.
 
-    Layers of a SavedModel come back from its graph where their configuration does not do; only the inputs of a
-    Sequential have to be made from it (keras/src/saving/legacy/saved_model/load.py, _reconstruct_model).
+    Layers of a SavedModel come back from its graph where they cannot be made: always since Keras 2.12, before only
+    where their class is not known. The inputs of a Sequential have to be made (keras/saving/saved_model/load.py,
+    _revive_layer_or_model_from_config and _reconstruct_model).
     """
     if artifact.format != "savedmodel":
         yield from artifact.objects
@@ -58,7 +68,12 @@ def _made_anew(artifact: Artifact) -> Iterator[ConfigObject]:
         for layer in layers_of(entry)
     }
     for use in artifact.objects:
-        if use.section == "training" or (use.class_name == "InputLayer" and use.place in inputs):
+        if use.class_name == "InputLayer":
+            needed = use.place in inputs
+        else:
+            known = exists_in(use.class_name, "layer", loader.versions.flavour, loader.release)
+            needed = loader.keras < (2, 12) and use.kind == "layer" and bool(known)
+        if needed or use.section == "training":
             yield use
 
 
@@ -82,11 +97,25 @@ def _rejected_keys(uses: list[ConfigObject], artifact: Artifact, loader: Loader)
         if _compat(use, artifact, loader):
             continue
         name = use.class_name.rpartition(">")[2]
+        table_name = f"legacy>{name}" if _is_legacy_optimizer(use, loader) else name
         for key in use.config:
-            if not _dropped(use, key, artifact, loader):
-                if accepts(name, key, loader.versions.flavour, loader.release, use.kind) is False:
-                    code = of_rejected_key(name, key, use.kind)
-                    yield Mark(code, f"{name} takes no {key}{_when(name, key, use, loader)}", use.place)
+            if _dropped(use, key, loader):
+                continue
+            if accepts(table_name, key, loader.versions.flavour, loader.release, use.kind) is False:
+                code = of_rejected_key(name, key, use.kind)
+                yield Mark(code, f"{name} takes no {key}{_when(name, key, use, loader)}", use.place)
+
+
+def _is_legacy_optimizer(use: ConfigObject, loader: Loader) -> bool:
+    """Whether Keras 2.11 to 2.15 and tf_keras read the configuration as one of an older optimizer.
+
+    keras/src/optimizers/__init__.py, deserialize: without is_legacy_optimizer it is one.
+    """
+    if use.kind != "optimizer" or loader.keras3 or not isinstance(use.config, Mapping):
+        return False
+    if not exists_in(f"legacy>{use.class_name}", "optimizer", loader.versions.flavour, loader.release):
+        return False
+    return ".legacy" in (use.module or "") or bool(use.config.get("is_legacy_optimizer", use.module is None))
 
 
 def _when(name: str, key: str, use: ConfigObject, loader: Loader) -> str:
@@ -116,7 +145,7 @@ def _compat(use: ConfigObject, artifact: Artifact, loader: Loader) -> bool:
 _LAMBDA_KEYS = frozenset({"module", "function_type", "output_shape_type", "output_shape_module"})
 
 
-def _dropped(use: ConfigObject, key: str, artifact: Artifact, loader: Loader) -> bool:
+def _dropped(use: ConfigObject, key: str, loader: Loader) -> bool:
     """Whether Keras takes the key out, or turns it into another, before the class sees it.
 
     keras/src/legacy/saving/saving_utils.py, model_from_config.
@@ -157,11 +186,8 @@ def _newer(artifact: Artifact, versions: Versions) -> list[Finding]:
         ("Keras", artifact.saved_with.keras, versions.keras),
         ("TensorFlow", artifact.saved_with.tensorflow, versions.tensorflow),
     ):
-        try:
-            if saved and running and Version(saved.split("-")[0]) > Version(running.split("-")[0]):
-                return [
-                    cause("saved-by-newer-release").finding(f"saved with {what} {saved}, newer than {running} here")
-                ]
-        except InvalidVersion:
-            continue
+        theirs, ours = release_number(saved), release_number(running)
+        if theirs is not None and ours is not None and theirs > ours:
+            message = f"saved with {what} {saved}, newer than {running} here"
+            return [cause("saved-by-newer-release").finding(message)]
     return []
