@@ -23,8 +23,8 @@ TF_KERAS = Versions("3.11.7", "2.21.0", "2.21.0", "tf_keras")
 
 WRAPPED = (
     "<class 'keras.src.models.sequential.Sequential'> could not be deserialized properly. Please ensure that "
-    "components that are Python object instances (layers, models, etc.) returned by `get_config()` are explicitly deserialized "
-    "in the model's `from_config()` method.\n\nconfig={{'module': 'keras', 'reduction': 'auto'}}.\n\n"
+    "components that are Python object instances (layers, models, etc.) returned by `get_config()` are explicitly "
+    "deserialized in the model's `from_config()` method.\n\nconfig={{'module': 'keras', 'reduction': 'auto'}}.\n\n"
     "Exception encountered: {}"
 )
 NO_MODULE = (
@@ -101,7 +101,7 @@ TEXTS = [
     ),
     (
         "nested-model-used-twice",
-        "Invalid Functional model configuration. The graph of the Functional model either has loops or disconnected",
+        "The graph of the Functional model either has loops or disconnected nodes",
         KERAS3,
         H5,
     ),

@@ -33,7 +33,11 @@ SCHEDULED = {"class_name": "SGD", "config": {"learning_rate": SCHEDULE}}
 
 def layer(name: str, class_name: str, feeds: Any = None, **config: Any) -> dict[str, Any]:
     """A layer as Keras 2 writes it into HDF5; ``feeds`` names the layer it is called on."""
-    written = {"class_name": class_name, "name": name, "config": {"name": name, "trainable": True, **config}}
+    written: dict[str, Any] = {
+        "class_name": class_name,
+        "name": name,
+        "config": {"name": name, "trainable": True, **config},
+    }
     if feeds is not None:
         written["inbound_nodes"] = [[[feeds, 0, 0, {}]]] if isinstance(feeds, str) else feeds
     return written

@@ -33,7 +33,10 @@ _CONFIGURED = (
 
 
 def check(artifact: Artifact, versions: Versions, policy: Literal["evidence", "strict", "off"]) -> tuple[Finding, ...]:
-    """Every blocker of the artifact on that environment at once, one finding a cause, worst first."""
+    """Every blocker of the artifact on that environment at once, one finding a cause.
+
+    What only concerns training comes last, with the family ``training-state``.
+    """
     if policy == "off" or not artifact.readable or not versions.keras:
         return ()
     loader = Loader(versions, release_of(versions))
@@ -162,10 +165,11 @@ def _grouped(found: list[Mark], artifact: Artifact, loader: Loader) -> list[Find
         groups.setdefault(mark.code, []).append(mark)
     saved = artifact.saved_with.keras or artifact.saved_with.tensorflow
     by = f"; saved with {'Keras' if artifact.saved_with.keras else 'TensorFlow'} {saved}" if saved else ""
-    return [
+    found_by_code = [
         cause(code).finding(_message(group).replace("{loader}", loader.label) + by, where=_places(group))
         for code, group in groups.items()
     ]
+    return sorted(found_by_code, key=lambda finding: finding.family == "training-state")
 
 
 def _message(group: list[Mark]) -> str:
