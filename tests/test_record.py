@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import causes_of, checks_of
 from test_worker_limits import h5_model
 
+from conftest import causes_of, checks_of
 from pytest_kerasload import expected
 from pytest_kerasload.environments.versions import Versions
 
@@ -42,7 +42,8 @@ SCRIPT = """
     directory = sys.argv[1]
     left, right = keras.Input((4,), name="left"), keras.Input((2,), name="right")
     joined = keras.layers.Concatenate()([left, right])
-    model = keras.Model([left, right], [keras.layers.Dense(3, name="a")(joined), keras.layers.Dense(1, name="b")(joined)])
+    outputs = [keras.layers.Dense(3, name="a")(joined), keras.layers.Dense(1, name="b")(joined)]
+    model = keras.Model([left, right], outputs)
     model.save(directory + "/two.h5")
     print(pytest_kerasload.record(model, directory + "/two.h5"))
     given = {"right": np.ones((5, 2), "float32"), "left": np.zeros((5, 4), "float32")}

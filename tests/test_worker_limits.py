@@ -12,6 +12,7 @@ import h5py
 import numpy as np
 import psutil
 import pytest
+
 from conftest import causes_of, checks_of
 
 OBJECTS = """
