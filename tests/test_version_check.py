@@ -343,3 +343,71 @@ def test_an_odd_configuration_is_survived() -> None:
         {"class_name": "Sequential", "config": [dense]},
     ):
         found(artifact(config, keras="nightly"), KERAS315)
+
+
+POLICY_DICT = {"module": "keras", "class_name": "DTypePolicy", "config": {"name": "int64"}, "registered_name": None}
+
+
+def test_hashing() -> None:
+    newer = layer("h", "Hashing", "x", num_bins=3, dtype=POLICY_DICT, mask_value=None, salt=None, output_mode="int")
+    assert set(found(artifact(functional(inputs(4), newer), keras="3.6.0"), KERAS33)) == {"hashing-dtype"}
+    assert found(artifact(functional(inputs(4), newer), keras="3.6.0"), KERAS36) == {}
+    of_tf23 = layer("h", "Hashing", "x", num_bins=3, dtype="int64", salt=[1, 1])
+    assert set(found(artifact(functional(inputs(4), of_tf23), keras="2.4.0"), KERAS2)) == {"hashing-salt-written"}
+    salted = layer("h", "Hashing", "x", num_bins=3, dtype="int64", mask_value=None, salt=[1, 1])
+    assert found(artifact(functional(inputs(4), salted)), KERAS2) == {}
+
+
+def test_a_custom_function_by_name() -> None:
+    of = artifact(functional(inputs(4), layer("d", "Dense", "x", units=1, activation="bent")))
+    assert set(found(of, KERAS310)) == {"custom-function-not-json"}
+    assert found(of, KERAS315) == {}
+    own = artifact(functional(inputs(4), layer("d", "Dense", "x", units=1, activation="tanh")))
+    assert found(own, KERAS310) == {}
+
+
+def test_legacy_optimizers_in_archives() -> None:
+    adam = {
+        "module": "keras.optimizers.legacy",
+        "class_name": "Adam",
+        "config": {"decay": 0.0},
+        "registered_name": None,
+    }
+    of = artifact(native(sequential(), "keras"), {"optimizer": adam}, format="keras", keras="2.13.1")
+    assert set(found(of, Versions("3.11.7", "2.13.1", "2.13.1", "keras2"))) == {"legacy-optimizer-in-archive"}
+    assert found(of, KERAS2) == {}
+    assert "optimizer-not-in-this-keras" in found(of, KERAS315)
+
+
+def test_a_training_configuration_without_loss_weights() -> None:
+    of = artifact(PLAIN, {"loss": None, "metrics": None})
+    assert set(found(of, KERAS315)) == {"training-config-incomplete"}
+    assert found(of, KERAS2) == {}
+
+
+def test_a_list_of_one_axis() -> None:
+    norm = layer("bn", "BatchNormalization", axis=[2], epsilon=0.1)
+    assert set(found(artifact(native(sequential(native(norm)), "keras"), format="keras"), KERAS315)) == {
+        "keras2-axis-list"
+    }
+    assert found(artifact(sequential(inputs(4, 4), norm)), KERAS315) == {}
+
+
+def test_unwrapped_inputs() -> None:
+    model = functional(inputs(4))
+    model["config"]["input_layers"] = ["x", 0, 0]
+    of = artifact(model, keras="3.11.0")
+    assert set(found(of, KERAS33)) == {"keras3-unwrapped-inputs"}
+    assert found(of, KERAS36) == {}
+
+
+def test_newer_weights_on_keras_2_13() -> None:
+    old = Versions("3.11.7", "2.13.1", "2.13.1", "keras2")
+    weights = Weights(4, 2, "keras", {"layers/dense": 4})
+    model = native(sequential(), "keras")
+    assert set(found(artifact(model, format="keras", keras="2.15.0", weights=weights), old)) == {
+        "keras213-weights-layout"
+    }
+    assert found(artifact(model, format="keras", keras="2.15.0", weights=weights), KERAS2) == {}
+    own = native({"class_name": "Towers", "config": {}}, "acme")
+    assert found(artifact(own, format="keras", keras="2.15.0", weights=weights), old) == {}
