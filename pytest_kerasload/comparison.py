@@ -13,7 +13,7 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class Tolerance:
-    """``|obtained - expected| <= rtol * |expected| + atol``, with ``atol`` a share of the output's largest value.
+    """``|obtained - expected| <= rtol * |expected| + atol``, with ``atol`` a share of the output's usual size.
 
     ``absolute`` is an absolute tolerance that the user gave; it replaces the share. ``max_mismatch`` is the share
     of elements that may differ (0 unless the user allows some).
@@ -25,7 +25,7 @@ class Tolerance:
     max_mismatch: float = 0.0
 
 
-# What two correct releases were seen to differ by, times a margin. The share of the largest output covers elements
+# What two correct releases were seen to differ by, times a margin. The share of the usual size covers elements
 # that are small because large terms cancel. Half precision keeps 11 bits (bfloat16: 8), so its noise is 1e-3 (1e-2)
 # however the outputs are stored.
 BY_PRECISION = {
@@ -93,6 +93,11 @@ def compare(
     if expected.dtype.kind in "SUb" or (expected.dtype.kind in "iu" and obtained.dtype.kind in "iu"):
         return _exact(name, expected, obtained, tolerance)
     return _numeric(name, expected, obtained, tolerance)
+
+
+def comparable(array: Array) -> bool:
+    """Whether there is anything in the array to compare: outputs that are all NaN or infinite say nothing."""
+    return array.size > 0 and (array.dtype.kind not in "fc" or bool(np.isfinite(array).any()))
 
 
 _KINDS = {"f": "floating", "c": "complex", "i": "whole", "u": "whole", "b": "bool", "S": "text", "U": "text"}
@@ -176,12 +181,11 @@ def _numeric(name: str, expected: Array, obtained: Array, tolerance: Tolerance) 
     with np.errstate(all="ignore"):
         difference = np.where(finite, np.abs(one - other), 0.0)
         relative = np.where(magnitude > 0, difference / np.where(magnitude > 0, magnitude, 1.0), 0.0)
-    scale = float(magnitude.max())
-    absolute = (
-        tolerance.absolute
-        if tolerance.absolute is not None
-        else max(tolerance.share * scale, _FLOOR * min(1, scale or 1))
-    )
+    if tolerance.absolute is not None:
+        absolute: Any = tolerance.absolute
+    else:
+        scale = _scale(magnitude)
+        absolute = np.maximum(tolerance.share * scale, _FLOOR * np.minimum(1.0, np.where(scale > 0, scale, 1.0)))
     mask = difference > absolute + tolerance.rtol * magnitude
     count = int(mask.sum())
     largest, largest_relative = float(difference.max()), float(relative.max())
@@ -200,6 +204,21 @@ def _numeric(name: str, expected: Array, obtained: Array, tolerance: Tolerance) 
         worst=_places(mask, difference, expected, obtained, difference),
         classes=_classes(one, other),
     )
+
+
+def _scale(magnitude: Array) -> Array:
+    """How large the outputs usually are: by column (the last axis) where there are several rows, else in all.
+
+    Not the largest value: one masked logit of -1e9, or a column in other units, would hide every other difference.
+    A column that is nearly zero counts as a hundredth of the usual one, because its noise comes from the same sums.
+    """
+    several = magnitude.ndim >= 2 and magnitude.shape[-1] > 0 and magnitude.size // magnitude.shape[-1] >= 2
+    axes = tuple(range(magnitude.ndim - 1)) if several else None
+    largest = magnitude.max(axis=axes)
+    with np.errstate(over="ignore"):
+        usual = 10 * np.quantile(magnitude, 0.75, axis=axes)
+    scale = np.where(usual > 0, np.minimum(largest, usual), largest)
+    return np.asarray(np.maximum(scale, 1e-2 * np.median(scale)))
 
 
 def _odd(array: Array) -> Array:

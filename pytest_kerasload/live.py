@@ -108,6 +108,8 @@ def _array(value: Any) -> Array:
 
 def _same_twice(outputs: Sequence[tuple[list[str], Array]], again: Sequence[tuple[list[str], Array]]) -> None:
     for (names, one), (_, other) in zip(outputs, again, strict=True):
+        if not comparison.comparable(one):
+            raise ValueError(f"output {names[0]!r} has no finite value for these inputs: give others")
         found = comparison.compare(names[0], one, other, comparison.BY_PRECISION["float16"])
         if not found.agrees and np.size(one):
             raise ValueError(

@@ -186,9 +186,26 @@ class Run:
         from pytest_kerasload.nodes import ArtifactItem
 
         tasks = [item.task for item in session.items if isinstance(item, ArtifactItem) and not _skipped(item)]
+        self._refuse_shared_expectations({task.path for task in tasks})
         if tasks:
             # An xdist worker sees every item and runs some: it begins with each when it is asked for it.
             self.gate().plan(tasks, ahead=not hasattr(self.config, "workerinput"))
+
+    def _refuse_shared_expectations(self, artifacts: set[Path]) -> None:
+        """With ``--keras-expected`` and several roots, no two artifacts may have the same file of expected outputs."""
+        if self.settings.expected_dir is None or len(self.settings.models) < 2:
+            return
+        from pytest_kerasload import expected
+
+        owners: dict[Path, Path] = {}
+        for path in sorted(artifacts):
+            stored = expected.path_for(path, self.settings.root_of(path), self.settings.expected_dir)
+            other = owners.setdefault(stored, path)
+            if other != path:
+                raise pytest.UsageError(
+                    f"kerasload: --keras-expected: {other} and {path} would share {stored}; run their roots apart, "
+                    "each with a directory of its own"
+                )
 
     # ---- running
 

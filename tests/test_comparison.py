@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from pytest_kerasload.comparison import BY_PRECISION, ArrayComparison, Tolerance, compare, table
+from pytest_kerasload.comparison import BY_PRECISION, ArrayComparison, Tolerance, comparable, compare, table
 
 FLOAT32 = BY_PRECISION["float32"]
 NAN, INF = float("nan"), float("inf")
@@ -265,3 +265,29 @@ def test_no_table_where_nothing_differs() -> None:
 def test_places_of_nan_have_no_difference() -> None:
     text = table(compared(float32([1, NAN]), float32([1, 2]))).splitlines()
     assert text[1].split() == ["[0,", "1]", "nan", "2"]
+
+
+@pytest.mark.parametrize(
+    ("expected", "obtained"),
+    [
+        ([[-1e9, 0.3, 0.2], [-1e9, 0.1, 0.7]], [[-1e9, 0.9, 0.2], [-1e9, -5.0, 0.7]]),
+        ([[1e6, 0.3], [1e6, 0.1]], [[1e6, 0.9], [1e6, -5.0]]),
+        ([[0.1, 0.2]] * 7 + [[1e6, 1e6]], [[0.1, 0.3]] * 7 + [[1e6, 1e6]]),
+    ],
+)
+def test_a_large_value_hides_no_other_difference(expected: list[list[float]], obtained: list[list[float]]) -> None:
+    one, other = np.array(expected, np.float32), np.array(obtained, np.float32)
+    assert not compare("out", one, other, BY_PRECISION["float32"]).agrees
+
+
+def test_noise_beside_larger_outputs_is_noise() -> None:
+    one = np.array([[5.0, 1e-6], [4.0, 3e-6]], np.float32)
+    other = one + np.array([[0, 2e-7], [0, -3e-7]], np.float32)
+    assert compare("out", one, other, BY_PRECISION["float32"]).agrees
+
+
+def test_outputs_without_a_finite_value_say_nothing() -> None:
+    assert not comparable(np.full((2, 3), np.nan))
+    assert not comparable(np.zeros((0, 3)))
+    assert comparable(np.array([np.nan, 1.0]))
+    assert comparable(np.array([b"a"]))

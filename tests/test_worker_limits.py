@@ -123,3 +123,10 @@ def test_no_process_and_no_directory_is_left(hostile: dict[str, Any]) -> None:
     ours = [p for p in psutil.process_iter(["cmdline"]) if "kerasload_worker" in " ".join(p.info["cmdline"] or [])]
     assert not ours
     assert hostile["exit"] == 1
+
+
+def test_objects_that_cannot_be_imported_fail_whatever_was_selected(gate: Callable[..., Any], tmp_path: Path) -> None:
+    h5_model(tmp_path / "one.h5")
+    report = gate(f"--keras-models={tmp_path}", "--keras-custom-objects=no_such_module", "-k", "load")
+    assert report["exit"] == 1
+    assert causes_of(checks_of(report, "one.h5")["load"]) == ["custom-objects-not-importable"]

@@ -42,6 +42,11 @@ CAUSES: tuple[Cause, ...] = (
         do.RECORD_AGAIN,
     ),
     _cause(
+        "expected-not-finite",
+        "An expected output holds no finite value: nothing can be compared",
+        "record again with inputs for which the model gives numbers: inputs in kerasload.toml, or record(..., inputs)",
+    ),
+    _cause(
         "expected-shape-differs",
         "An output has another shape than the expected one",
         do.RECORD_AGAIN,

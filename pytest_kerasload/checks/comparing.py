@@ -103,7 +103,8 @@ def _from_stored(loaded: Loaded, known: expected.Expected) -> list[InputSpec]:
             assert spec is not None
             specs.append(spec)
             continue
-        whole = array.dtype.kind in "iu" or (array.dtype.kind == "f" and bool(np.all(array == np.floor(array))))
+        floating = array.dtype.kind == "f" and bool(np.isfinite(array).all())
+        whole = array.dtype.kind in "iu" or (floating and bool(np.all(array == np.floor(array))))
         bound = int(array.max()) + 1 if whole and array.size and array.min() >= 0 else None
         if spec is None:
             dtype = "string" if array.dtype.kind in "SU" else array.dtype.name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -60,7 +61,7 @@ def _differences(one: Any, other: Any, place: str, renamed: Mapping[str, str]) -
     elif isinstance(one, int | float) and isinstance(other, int | float) and not isinstance(one, bool):
         # Numbers come back from float32 variables (learning rates) with seven digits.
         both_nan = one != one and other != other
-        if abs(one - other) > 1e-6 * max(abs(one), abs(other)) and not both_nan:
+        if one != other and not both_nan and not math.isclose(one, other, rel_tol=1e-6):
             yield place, one, other
     elif isinstance(other, str) and renamed.get(other, other) == one:
         return

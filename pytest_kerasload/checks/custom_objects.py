@@ -15,7 +15,7 @@ def check(context: Context) -> Verdict:
     """Every custom object that is not found or refuses its configuration, each with all the places of its use."""
     session, artifact = context.session, context.artifact
     if context.import_error is not None:
-        return Verdict((_not_importable(context.import_error),))
+        return Verdict((not_importable(context.import_error),))
     if session.way == "keras" and artifact.format == "savedmodel" and session.versions.keras3:
         return Verdict(skipped=f"{context.label} brings no Keras model back from a SavedModel")
     uses = [use for objects in artifact.custom_objects.values() for use in objects]
@@ -105,7 +105,8 @@ def _refused(name: str, refused: list[tuple[ConfigObject, dict[str, object]]]) -
     )
 
 
-def _not_importable(error: RequestFailed) -> Finding:
+def not_importable(error: RequestFailed) -> Finding:
+    """The finding for custom objects that the user gave and that cannot be imported in the environment."""
     return cause("custom-objects-not-importable").finding(
         f"the custom objects given cannot be imported there: {error.type}: {error.text}",
         traceback=error.traceback,

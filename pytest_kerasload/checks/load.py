@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from pytest_kerasload import expected, inputs
+from pytest_kerasload import inputs
 from pytest_kerasload.causes.catalogue import cause
 from pytest_kerasload.causes.cause import Cause
 from pytest_kerasload.causes.explaining import explain
 from pytest_kerasload.checks import comparing, version
+from pytest_kerasload.checks.custom_objects import not_importable
 from pytest_kerasload.checks.predictions import against_expected
 from pytest_kerasload.checks.verdict import Context, Verdict
 from pytest_kerasload.environments.process import RequestFailed
@@ -22,7 +23,7 @@ def check(context: Context) -> Verdict:
     session = context.session
     if context.import_error is not None:
         # load_model itself is not to blame; without the user's objects its answer would mislead.
-        return Verdict(skipped="the custom objects given cannot be imported (custom-objects)")
+        return Verdict((not_importable(context.import_error),))
     try:
         loaded = session.load()
     except RequestFailed as error:
@@ -56,18 +57,18 @@ def _answers(context: Context, loaded: Loaded) -> Verdict:
     if not loaded.endpoints:
         message = f"{name} loads, but has no signatures and no functions: nothing in it can be called"
         return Verdict((cause("savedmodel-no-signatures").finding(message),))
-    known = comparing.stored(context)
-    if known is not None:
-        try:
-            context.session.predict(loaded, comparing.stored_inputs(loaded, known))
-            return Verdict()
-        except (RequestFailed, expected.NamesDiffer):
-            pass  # the inputs below tell whether it answers at all; predictions tells what is wrong with these
     try:
-        comparing.plan(context, loaded)
+        answered = {spec.endpoint for spec in comparing.plan(context, loaded).specs}
     except inputs.InputsNotFound as error:
         return Verdict((comparing.no_inputs(context, error),))
-    return Verdict()
+    asked = dict.fromkeys(spec.endpoint for spec in loaded.inputs)
+    silent = [endpoint for endpoint in asked if endpoint not in answered]
+    if not silent:
+        return Verdict()
+    note = (
+        f"{name} answers through {', '.join(sorted(answered))}; no inputs were found that {', '.join(silent)} answers"
+    )
+    return Verdict((cause("inputs-not-found").finding(note, where=", ".join(silent), fails=False),))
 
 
 def _failure(context: Context, error: RequestFailed) -> Finding:

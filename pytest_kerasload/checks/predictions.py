@@ -43,6 +43,10 @@ def against_expected(context: Context, loaded: Loaded) -> Verdict:
         return Verdict((_missing(context),))
     except (OSError, expected.ExpectedUnreadable) as error:
         return Verdict((cause("expected-unreadable").finding(f"{path.name} cannot be used: {error}", where=str(path)),))
+    empty = [name for name, array in known.outputs.items() if not comparison.comparable(array)]
+    if empty:
+        what = f"{path.name} holds no finite value of output {', '.join(map(repr, empty))}: nothing can be compared"
+        return Verdict((cause("expected-not-finite").finding(what, where=empty[0]),))
     try:
         given = comparing.stored_inputs(loaded, known)
     except expected.NamesDiffer as error:
@@ -51,7 +55,7 @@ def against_expected(context: Context, loaded: Loaded) -> Verdict:
         obtained = context.session.predict(loaded, given)
     except RequestFailed as error:
         return Verdict((_refused(context, known, error),))
-    compared, problem = _pairs(context, known, obtained)
+    compared, problem = _pairs(context, known, obtained, loaded)
     if problem is not None:
         return Verdict((problem,))
     result = comparing.measured(compared, known.rows)
@@ -60,8 +64,8 @@ def against_expected(context: Context, loaded: Loaded) -> Verdict:
         return Verdict(measured=result)
     if any(one.kind == "values" for one in wrong) and not _deterministic(context, loaded, given, obtained):
         # An export of a stateful model remembers what it was asked before: one that was asked nothing decides.
-        fresh = context.session.load_path(context.artifact.path, way=loaded.way)
-        compared, _ = _pairs(context, known, context.session.predict(fresh, given))
+        fresh = context.session.again(loaded)
+        compared, _ = _pairs(context, known, context.session.predict(fresh, given), fresh)
         context.session.drop(fresh)
         if loaded.kind == "signatures" and compared and all(one.agrees for one in compared):
             return Verdict(measured=comparing.measured(compared, known.rows))
@@ -70,13 +74,13 @@ def against_expected(context: Context, loaded: Loaded) -> Verdict:
 
 
 def _pairs(
-    context: Context, known: expected.Expected, obtained: Sequence[Output]
+    context: Context, known: expected.Expected, obtained: Sequence[Output], loaded: Loaded
 ) -> tuple[list[comparison.ArrayComparison], Finding | None]:
     """Stored outputs against obtained ones, or a finding when their names do not fit."""
     names = list(known.outputs)
     wanted = [output.names for output in obtained]
     stored = {name.split("/")[0] for name in names}
-    endpoints = {aliases[0].split("/")[0] for aliases in wanted if "/" in aliases[0]}
+    endpoints = {aliases[0].split("/")[0] for aliases in wanted if "/" in aliases[0]} & set(loaded.endpoints)
     if endpoints - stored:  # endpoints other than the default one that were not stored
         keep = [i for i, aliases in enumerate(wanted) if aliases[0].split("/")[0] not in endpoints - stored]
         obtained, wanted = [obtained[i] for i in keep], [wanted[i] for i in keep]

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pytest_kerasload import expected, inputs
+from pytest_kerasload import comparison, expected, inputs
+from pytest_kerasload.causes.catalogue import cause
 from pytest_kerasload.checks import comparing
 from pytest_kerasload.checks.verdict import Context, Verdict
 from pytest_kerasload.environments.process import RequestFailed
@@ -29,6 +30,9 @@ def record(context: Context, word: str) -> Verdict:
     every = comparing.fit(plan, loaded, given)
     outputs = context.session.predict(loaded, every)
     again = context.session.predict(loaded, every)
+    if not all(comparison.comparable(output.array) for output in outputs):
+        what = f"{context.artifact.path.name} gives no finite output for generated inputs: nothing was recorded"
+        return Verdict((cause("expected-not-finite").finding(what),))
     if any(not one.agrees for one in comparing.side_by_side(context, outputs, again)):
         return Verdict((comparing.random_outputs(context),))
     versions = context.session.versions

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from hypothesis import HealthCheck, Phase, given, settings
-from hypothesis.errors import Flaky
+from hypothesis import HealthCheck, Phase, assume, given, settings
+from hypothesis.errors import Flaky, Unsatisfiable
 from numpy.typing import NDArray
 
 from pytest_kerasload import comparison, inputs
@@ -38,7 +38,7 @@ def check(context: Context, format: Format) -> Verdict:
     first = context.loaded()
     if first.kind == "signatures":
         # The one that was asked already may have changed by it, and would be saved with its changed state.
-        first = context.session.load_path(context.artifact.path, way=first.way)
+        first = context.session.again(first)
     findings = [*_missing_weights(context, first), *_two_loads(context, first)]
     if not _writes(context, format):
         return Verdict(tuple(findings), skipped="" if findings else f"{context.label} writes no {format} files")
@@ -115,8 +115,7 @@ def _missing_weights(context: Context, loaded: Loaded) -> Iterator[Finding]:
 def _two_loads(context: Context, first: Loaded) -> Iterator[Finding]:
     """Weights that differ between two loads of the same file: they were never restored."""
     session = context.session
-    compile, unsafe = next(((key[0], key[1]) for key, kept in session.loads.items() if kept is first), (True, False))
-    again = session.load_path(context.artifact.path, compile=compile, unsafe=unsafe, way=first.way)
+    again = session.again(first)
     compared = session.compare(first, again)
     session.drop(again)
     difference = compared.weights
@@ -240,6 +239,10 @@ def _predictions(context: Context, format: Format, first: Loaded, second: Loaded
 
     def compared(example: list[Array]) -> None:
         nonlocal best
+        try:
+            outputs(first, example)
+        except RequestFailed:  # the model itself refuses these values: nothing to compare
+            assume(False)
         found = pair(first, second, example)
         tally["examples"] += 1
         random = False
@@ -247,7 +250,7 @@ def _predictions(context: Context, format: Format, first: Loaded, second: Loaded
         if not all(one.agrees for one in found) and (exports or not repeats(first, example)):
             # Random, or an export of a stateful model, which remembers what it was asked before: models that were
             # asked nothing tell which.
-            fresh = session.load_path(context.artifact.path, way=first.way), _load_copy(context, first, copy, format)
+            fresh = session.again(first), session.again(second)
             found = pair(*fresh, example)
             random = not repeats(first, example)
             session.drop(*fresh)
@@ -269,6 +272,9 @@ def _predictions(context: Context, format: Format, first: Loaded, second: Loaded
         run()
     except Flaky:
         return Verdict((comparing.random_outputs(context),), best)
+    except Unsatisfiable:
+        refused = inputs.InputsNotFound("the model refuses every example that was generated")
+        return Verdict((comparing.no_inputs(context, refused),))
     except _Disagree as found:
         if found.random:
             return Verdict((comparing.random_outputs(context),), best)

@@ -116,6 +116,15 @@ class Pool:
                 self._changed.wait()
             return None
 
+    def _give_up(self, group: Group | None, error: Exception) -> None:
+        with self._changed:
+            for task, future in self._futures.items():
+                mine = group is not None and (task.path, task.environment) == (group.path, group.key[0])
+                if not future.done() and (mine or len(self._threads) == 1):
+                    future.set_exception(error)
+            if group is not None:
+                group.waiting.clear()
+
     def _drive(self) -> None:
         worker = Driver(self.gate, self.directory, threads=max(1, cores() // self.jobs), memory=self._memory())
         self._workers.add(worker)
@@ -133,8 +142,9 @@ class Pool:
                 future = self._futures[task]
                 if not future.cancelled():
                     future.set_result(result)
-        except Exception:
-            if not self._closing:  # a process that was ended under this thread's hands is no news then
-                raise
+        except Exception as error:
+            # A process that was ended under this thread's hands while the run closes is no news. Anything else is a
+            # defect, and nobody may wait for what this thread will not answer any more.
+            self._give_up(group, error)
         finally:
             worker.end()

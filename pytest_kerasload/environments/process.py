@@ -114,7 +114,10 @@ class Process:
         RequestFailed when it raised there; WorkerEnded when the process died, took longer or grew larger than the
         limits (it is gone then).
         """
-        self._channel.send({"do": do, **arguments})
+        try:
+            self._channel.send({"do": do, **arguments})
+        except OSError as error:  # it died since it was last asked
+            raise self._died(do, 0.0, str(error)) from None
         reply = self._receive(limits, do)
         if not reply["ok"]:
             raise RequestFailed(reply["error"], reply["remarks"])

@@ -56,6 +56,9 @@ class Loaded:
     inputs: tuple[InputSpec, ...]
     endpoints: tuple[str, ...]
     remarks: tuple[str, ...]
+    path: Path
+    compile: bool
+    unsafe: bool
 
     @property
     def way(self) -> str:
@@ -142,7 +145,14 @@ class Session:
             inputs=tuple(self._input(spec, index) for index, spec in enumerate(reply["inputs"])),
             endpoints=tuple(reply["endpoints"]),
             remarks=tuple(reply["remarks"]),
+            path=path,
+            compile=compile,
+            unsafe=unsafe,
         )
+
+    def again(self, loaded: Loaded) -> Loaded:
+        """The same file loaded once more, in the same way."""
+        return self.load_path(loaded.path, compile=loaded.compile, unsafe=loaded.unsafe, way=loaded.way)
 
     def _input(self, spec: Mapping[str, Any], index: int) -> InputSpec:
         """A worker's input spec, completed by what the file says where the loaded model does not tell."""
