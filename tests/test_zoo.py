@@ -148,3 +148,29 @@ def test_what_only_compile_keeps_from_loading_passes_for_inference(
     for name in names:
         outcomes = {check: told["outcome"] for check, told in checks_of(report, name).items()}
         assert set(outcomes.values()) == {"passed"}, (name, outcomes, report["output"][-2000:])
+
+
+def test_every_custom_object_is_named_with_its_places_when_none_are_given(
+    gate: Callable[..., Any], versions: Versions
+) -> None:
+    """What loads with custom objects and not without: every one is listed, with where it is used and what to pass."""
+    loader = loader_of(versions)
+    names = [
+        name
+        for name, told in TRUTH["artifacts"].items()
+        if told[loader]["best"] == "custom"
+        and told[loader]["ways"]["plain"]["status"] == "fails"
+        and name.endswith((".h5", ".keras"))
+        and "Unknown" in told[loader]["ways"]["plain"]["error"] + "Could not locate"
+    ][:6]
+    assert names
+    report = gate(*(f"--keras-models={ZOO / 'artifacts' / name}" for name in names), f"--keras-trust={ZOO}")
+    for name in names:
+        checks = checks_of(report, name)
+        artifact = next(told for told in report["artifacts"] if told["path"].endswith("/" + name))
+        found = checks["custom-objects"]["findings"]
+        assert checks["load"]["outcome"] == "failed", name
+        assert checks["custom-objects"]["outcome"] == "failed", name
+        assert {finding["cause"] for finding in found} == {"custom-object-unresolved"}, name
+        assert len(found) == len(artifact["custom_objects"]), (name, found)
+        assert all(finding["where"] and finding["remedies"] for finding in found), name
