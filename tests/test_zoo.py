@@ -63,6 +63,11 @@ def test_the_gate_says_what_is_true(name: str, zoo: Mapping[str, Any], versions:
     ways, export = truth_of(name, versions)
     statuses = {told["status"] for told in ways.values()}
     checks = checks_of(dict(zoo), name)
+    recorded = TRUTH["loaders"][loader_of(versions)]["python"].split(".")[:2]
+    if "lambda_python" in name and recorded != versions.python.split(".")[:2]:
+        # Bytecode of another Python: whatever happens (here, mostly the end of the process), it is told.
+        assert "error" not in {check["outcome"] for check in checks.values()}
+        return
     told = unless_explained(checks, zoo)
     assert "error" not in {check["outcome"] for check in checks.values()}, told
     if checks["file"]["outcome"] == "failed":
@@ -159,6 +164,7 @@ def test_every_custom_object_is_named_with_its_places_when_none_are_given(
         name
         for name, told in TRUTH["artifacts"].items()
         if told[loader]["best"] == "custom"
+        and "shadow" not in name  # its class has the name of one that later releases bring along
         and told[loader]["ways"]["plain"]["status"] == "fails"
         and name.endswith((".h5", ".keras"))
         and "Unknown" in told[loader]["ways"]["plain"]["error"] + "Could not locate"
