@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
 import struct
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
@@ -16,6 +14,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from pytest_kerasload.files import replacing
 
 Array = NDArray[Any]
 
@@ -130,20 +130,8 @@ def write(path: Path, expected: Expected) -> None:
             raise ValueError(f"{name} holds Python objects, which are not written")
     if expected.provenance:
         arrays["provenance"] = np.array(json.dumps(expected.provenance, sort_keys=True))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(prefix=path.name + ".", suffix=".tmp", dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "wb") as stream:
-            np.savez_compressed(stream, **arrays)  # type: ignore[arg-type] # allow_pickle came with NumPy 2
-            stream.flush()
-            os.fsync(stream.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(name, 0o666 & ~umask)  # mkstemp's own mode would keep the file from the user's colleagues
-        os.replace(name, path)
-    except BaseException:
-        os.unlink(name)
-        raise
+    with replacing(path) as stream:
+        np.savez_compressed(stream, **arrays)  # type: ignore[arg-type] # allow_pickle came with NumPy 2
 
 
 def assign(given: Sequence[str], wanted: Sequence[Sequence[str]], what: str) -> list[int | None]:

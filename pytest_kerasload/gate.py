@@ -76,7 +76,7 @@ def variants(format: Format, wanted: Sequence[str]) -> list[str]:
 
 
 class Gate:
-    """Answers for checks; every answer is made once and kept until the artifact's last one was given."""
+    """Answers for checks; every answer is made once and kept."""
 
     def __init__(self, settings: Settings) -> None:
         from pytest_kerasload.environments.pool import Pool
@@ -217,11 +217,6 @@ class Gate:
                 return replace(self.skipped(task, ""), outcome="error", reason=found.reason)
             return self.answer(task, failing) if failing else self.skipped(task, f"{name} did not pass")
         return None
-
-    def done(self, path: Path) -> None:
-        """Forget an artifact whose last answer was given."""
-        with self._lock:
-            self._artifacts.pop(path, None)
 
     def close(self) -> None:
         """End every environment process."""

@@ -12,7 +12,7 @@ from _pytest._code.code import ReprEntryNative, ReprExceptionInfo, ReprFileLocat
 
 from pytest_kerasload import discovery
 from pytest_kerasload.findings import CheckResult
-from pytest_kerasload.gate import Gate, Task, tasks_for
+from pytest_kerasload.gate import Task, tasks_for
 from pytest_kerasload.reports import failure
 from pytest_kerasload.settings import Overrides, Settings
 
@@ -125,8 +125,3 @@ def _repr(item: ArtifactItem, summary: str, lines: list[str]) -> TerminalRepr:
     entry = ReprEntryNative([line + "\n" for line in lines])
     crash = ReprFileLocation(str(item.path), 1, summary)
     return ReprExceptionInfo(ReprTraceback([entry], None, "native"), crash)
-
-
-def own_gate(item: pytest.Item) -> Gate | None:
-    """The gate of an item of ours, or None for any other item."""
-    return item.gate() if isinstance(item, ArtifactItem) else None

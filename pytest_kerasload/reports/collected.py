@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from pytest_kerasload.files import replacing
 
 FORMAT = "pytest-kerasload"
 VERSION = 1
@@ -84,19 +84,9 @@ class Collected:
 
     def write(self, path: Path, order: Mapping[str, int]) -> None:
         """Write the JSON report as a whole."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(prefix=path.name + ".", dir=path.parent)
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-                json.dump(_finite(self.as_json(order)), stream, indent=1, ensure_ascii=False, allow_nan=False)
-                stream.write("\n")
-            umask = os.umask(0)
-            os.umask(umask)
-            os.chmod(name, 0o666 & ~umask)
-            os.replace(name, path)
-        except BaseException:
-            os.unlink(name)
-            raise
+        text = json.dumps(_finite(self.as_json(order)), indent=1, ensure_ascii=False, allow_nan=False)
+        with replacing(path) as stream:
+            stream.write(f"{text}\n".encode())
 
 
 def _finite(value: Any) -> Any:
