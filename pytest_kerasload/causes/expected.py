@@ -32,8 +32,9 @@ CAUSES: tuple[Cause, ...] = (
     _cause(
         "expected-stale-digest",
         "The expected outputs were recorded from another file than the artifact is now",
-        "--keras-record=all, if the artifact was released again on purpose",
+        "--keras-record=failing, if the artifact was released again on purpose",
         _FROM_TRAINING,
+        "restore the artifact that was recorded, if it was replaced by mistake",
     ),
     _cause(
         "expected-names-differ",

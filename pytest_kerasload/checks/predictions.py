@@ -50,7 +50,8 @@ def against_expected(context: Context, loaded: Loaded) -> Verdict:
     try:
         given = comparing.stored_inputs(loaded, known)
     except expected.NamesDiffer as error:
-        return Verdict((cause("expected-names-differ").finding(str(error), where=path.name),))
+        since = "\n".join(_since(context, known))
+        return Verdict((cause("expected-names-differ").finding(str(error), where=path.name, detail=since),))
     try:
         obtained = context.session.predict(loaded, given)
     except RequestFailed as error:
@@ -61,14 +62,14 @@ def against_expected(context: Context, loaded: Loaded) -> Verdict:
     result = comparing.measured(compared, known.rows)
     wrong = [one for one in compared if not one.agrees]
     if not wrong:
-        return Verdict(measured=result)
+        return Verdict(_released_again(context, known), result)
     if any(one.kind == "values" for one in wrong) and not _deterministic(context, loaded, given, obtained):
         # An export of a stateful model remembers what it was asked before: one that was asked nothing decides.
         fresh = context.session.again(loaded)
         compared, _ = _pairs(context, known, context.session.predict(fresh, given), fresh)
         context.session.drop(fresh)
         if loaded.kind == "signatures" and compared and all(one.agrees for one in compared):
-            return Verdict(measured=comparing.measured(compared, known.rows))
+            return Verdict(_released_again(context, known), comparing.measured(compared, known.rows))
         return Verdict((comparing.random_outputs(context),), result)
     return Verdict(tuple(_differs(context, known, one) for one in wrong), result)
 
@@ -95,7 +96,9 @@ def _pairs(
     except expected.NamesDiffer as error:
         numbered = _by_position(names, obtained)
         if numbered is None:
-            return [], cause("expected-names-differ").finding(str(error), where=context.expected_path.name)
+            since = "\n".join(_since(context, known))
+            where = context.expected_path.name
+            return [], cause("expected-names-differ").finding(str(error), where=where, detail=since)
         places = numbered
     dtypes = tuple(output.array.dtype.name for output in obtained)
     compared = []
@@ -148,8 +151,17 @@ def _refused(context: Context, known: expected.Expected, error: RequestFailed) -
     shapes = ", ".join(f"{name} {array.dtype.name}{list(array.shape)}" for name, array in known.inputs.items())
     return cause("predictions-refused").finding(
         f"{context.artifact.path.name} loads on {context.label} and does not answer the stored inputs ({shapes})",
-        detail=f"{error.type}: {error.text}",
+        detail="\n".join([f"{error.type}: {error.text}", *_since(context, known)]),
     )
+
+
+def _released_again(context: Context, known: expected.Expected) -> tuple[Finding, ...]:
+    """The note that another file than the one recorded from predicts the same."""
+    if not _stale(context, known):
+        return ()
+    what = f"{context.artifact.path.name} is another file than the one recorded from, and predicts the same"
+    then = Remedy("--keras-record=all, to have it recorded from this file")
+    return (cause("expected-stale-digest").finding(what, remedies=(then,), fails=False),)
 
 
 _CAUSES = {
@@ -161,8 +173,13 @@ _CAUSES = {
 
 
 def _differs(context: Context, known: expected.Expected, one: comparison.ArrayComparison) -> Finding:
-    artifact = context.artifact
-    head = f"{artifact.path.name} loads on {context.label} and predicts something else: {one.name}: {one.problem}"
+    stale = _stale(context, known)
+    name = context.artifact.path.name
+    if stale:
+        head = f"{name} is another file than the one recorded from, and predicts something else: "
+    else:
+        head = f"{name} loads on {context.label} and predicts something else: "
+    head += f"{one.name}: {one.problem}"
     if one.rows[1]:
         head += f", in {one.rows[0]} of {one.rows[1]} rows"
     lines = []
@@ -172,11 +189,39 @@ def _differs(context: Context, known: expected.Expected, one: comparison.ArrayCo
         lines.append(f"{one.max_abs / measured:,.0f} times the noise measured when recorded ({measured:.3g})")
     if one.classes:
         lines.append(one.classes)
-    recorded = known.provenance
-    if recorded:
-        source = f" from the {recorded['source']}" if recorded.get("source") else ""
-        lines.append(f"recorded{source} with TensorFlow {recorded.get('tensorflow')}, Keras {recorded.get('keras')}")
-        if recorded.get("sha256") and artifact.sha256 and recorded["sha256"] != artifact.sha256:
-            lines.append("the artifact is another one than was recorded from: its digest changed since")
+    lines += _since(context, known)
     lines.append(comparison.table(one))
-    return cause(_CAUSES[one.kind]).finding(head, where=one.name, detail="\n".join(filter(None, lines)))
+    # NaN where there were numbers is the artifact's own trouble, whichever file it is.
+    code = "expected-stale-digest" if stale and one.kind != "finite" else _CAUSES[one.kind]
+    return cause(code).finding(head, where=one.name, detail="\n".join(filter(None, lines)))
+
+
+def _stale(context: Context, known: expected.Expected) -> bool:
+    """Whether the outputs were recorded from another file than the artifact is now."""
+    digest = known.provenance.get("sha256")
+    return bool(isinstance(digest, str) and digest and context.artifact.sha256 not in ("", digest.lower()))
+
+
+def _since(context: Context, known: expected.Expected) -> list[str]:
+    """What changed since the outputs were recorded: the file, the release that reads it, or neither."""
+    recorded = known.provenance
+    if not recorded:
+        return []
+    running = context.session.versions
+    source = f" from the {recorded['source']}" if recorded.get("source") else ""
+    lines = [f"recorded{source} with TensorFlow {recorded.get('tensorflow')}, Keras {recorded.get('keras')}"]
+    if not recorded.get("sha256"):
+        return lines
+    same_release = (recorded.get("tensorflow"), recorded.get("keras")) == (running.tensorflow, running.keras)
+    if _stale(context, known):
+        lines.append("the file changed since: its digest is another one than was recorded")
+    elif not same_release:
+        lines.append(
+            f"the file is the one that was recorded (same digest); TensorFlow {running.tensorflow}, "
+            f"{running.label} reads or computes it differently"
+        )
+    elif recorded.get("source") == "live model":
+        lines.append("file and releases are those of then: saving lost something that the live model had")
+    else:
+        lines.append("file and releases are those of then: look at its custom objects, and at the machine")
+    return lines
