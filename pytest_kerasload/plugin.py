@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
-import os
-import re
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
@@ -12,6 +9,7 @@ from typing import Any
 import pytest
 
 from pytest_kerasload import discovery, options
+from pytest_kerasload.arguments import Arguments
 from pytest_kerasload.artifacts.sniffing import savedmodel_marker
 from pytest_kerasload.settings import BadSetting, Settings
 
@@ -54,103 +52,30 @@ class Run:
         self.config = config
         self.settings = settings
         self.collected = Collected()
-        self.only_artifacts = False
-        self.selected: list[tuple[Path, str]] = []
+        self.arguments = Arguments(config, settings.models, on_command_line)
         self._gate: Any = None
-        self._choose_arguments(on_command_line)
 
     # ---- what is collected
 
-    def _choose_arguments(self, on_command_line: bool) -> None:
-        """Put the artifact roots among pytest's arguments, unless those select something already."""
-        config = self.config
-        given = config.args_source == pytest.Config.ArgsSource.ARGS
-        roots = [str(root) for root in self.settings.models]
-        arguments = [self._without_brackets(argument) for argument in config.args]
-        inside = [self._under_root(self._path_of(argument)) for argument in config.args]
-        if not given and on_command_line:
-            self.only_artifacts = True
-            config.args[:] = [self._without_brackets(root) for root in roots]
-        elif given and any(inside):
-            self.only_artifacts = all(inside)
-            config.args[:] = arguments
-        elif not given or on_command_line:
-            config.args[:] = arguments + [
-                self._without_brackets(root)
-                for root in roots
-                if not any(Path(root).is_relative_to(self._path_of(argument)) for argument in arguments)
-            ]
-        # ini roots beside arguments that lie elsewhere: the user runs something else, as with testpaths
-
-    def _path_of(self, argument: str) -> Path:
-        path = self._existing(argument)[0]
-        return Path(os.path.abspath(self.config.invocation_params.dir / path))
-
-    def _existing(self, argument: str) -> tuple[str, str]:
-        """Path and selection of an argument; a path may itself hold ``[`` and ``::``."""
-        base = self.config.invocation_params.dir
-        if (base / argument).exists():
-            return argument, ""
-        for match in reversed(list(re.finditer("::", argument))):
-            if (base / argument[: match.start()]).exists():
-                return argument[: match.start()], argument[match.end() :]
-        return argument.partition("::")[0], argument.partition("::")[2]
-
-    def _without_brackets(self, argument: str) -> str:
-        """An argument that pytest takes: it reads ``[`` and ``::`` in a path as a selection, so the directory above
-        stands for such a path, and only what was selected is collected there."""
-        text, selection = self._existing(argument)
-        if "[" not in text and "::" not in text:
-            return argument
-        path = Path(os.path.abspath(self.config.invocation_params.dir / text))
-        self.selected.append((path, selection))
-        while "[" in str(path) or "::" in str(path):
-            path = path.parent
-        return str(path)
-
-    def _under_root(self, path: Path) -> bool:
-        return any(path == root or path.is_relative_to(root) for root in self.settings.models)
-
-    def _deselected(self, path: Path) -> bool:
-        """Whether a path lies outside what was selected in place of an argument with brackets."""
-        if not self.selected:
-            return False
-        plain = [
-            Path(os.path.abspath(self.config.invocation_params.dir / a.partition("::")[0])) for a in self.config.args
-        ]
-        stands_in = {above for chosen, _ in self.selected for above in chosen.parents}
-        if any((path == one or path.is_relative_to(one)) and one not in stands_in for one in plain):
-            return False
-        return not any(
-            path == chosen or path.is_relative_to(chosen) or chosen.is_relative_to(path) for chosen, _ in self.selected
-        )
-
-    def _ignored(self, path: Path) -> bool:
-        """Whether ``--ignore`` or ``--ignore-glob`` names the path."""
-        base = self.config.invocation_params.dir
-        names = [os.path.abspath(base / name) for name in self.config.getoption("ignore") or ()]
-        globs = [os.path.abspath(base / glob) for glob in self.config.getoption("ignore_glob") or ()]
-        return str(path) in names or any(fnmatch.fnmatch(str(path), glob) for glob in globs)
-
     @pytest.hookimpl(tryfirst=True)
     def pytest_ignore_collect(self, collection_path: Path) -> bool | None:
-        if self._deselected(collection_path) or self._ignored(collection_path):
+        if self.arguments.deselected(collection_path) or self.arguments.ignored(collection_path):
             return True
-        if not self._under_root(collection_path):
+        if not self.arguments.under_root(collection_path):
             return None
         if collection_path.is_dir():
             if collection_path in self.settings.models:
                 return False
             root = self.settings.root_of(collection_path)
             if not discovery.descends(collection_path, root):
-                return True if self.only_artifacts or not _ours(collection_path, root) else None
+                return True if self.arguments.only_artifacts or not _ours(collection_path, root) else None
             return False
         if discovery.is_collected(collection_path, self.settings.models):
             return False
-        return True if self.only_artifacts else None
+        return True if self.arguments.only_artifacts else None
 
     def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
-        if not self._under_root(file_path) or not discovery.is_collected(file_path, self.settings.models):
+        if not self.arguments.under_root(file_path) or not discovery.is_collected(file_path, self.settings.models):
             return None
         from pytest_kerasload.nodes import ArtifactFile
 
@@ -161,20 +86,20 @@ class Run:
         self, collector: pytest.Collector
     ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
         report = yield
-        if report.passed and isinstance(collector, pytest.Directory) and self._under_root(collector.path):
+        if report.passed and isinstance(collector, pytest.Directory) and self.arguments.under_root(collector.path):
             from pytest_kerasload.nodes import ArtifactFile
 
             # pytest passes over links that lead to nothing: such an artifact would drop out of the gate in silence.
             report.result += [
                 ArtifactFile.make(collector, path, self.settings, self.gate)
                 for path in discovery.lost(collector.path)
-                if not self._deselected(path) and not self._ignored(path)
+                if not self.arguments.deselected(path) and not self.arguments.ignored(path)
             ]
         return report
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        names = {path: selection for path, selection in self.selected if selection}
+        names = {path: selection for path, selection in self.arguments.selected if selection}
         if names:
             gone = [item for item in items if item.path in names and item.name != names[item.path]]
             self.config.hook.pytest_deselected(items=gone)
