@@ -58,9 +58,7 @@ def tasks_for(path: Path, format: Format, settings: Settings) -> list[Task]:
     """The checks of an artifact, in the order in which they are made and reported."""
     overrides = settings.overrides(path)
     found = [Task(path, "file"), Task(path, "safety")]
-    for environment in settings.environments:
-        if overrides.environments and environment.id not in overrides.environments:
-            continue
+    for environment in settings.environments_of(path):
         found += [Task(path, check, environment) for check in ("version", "custom-objects", "load")]
         for variant in variants(format, overrides.roundtrip or settings.roundtrip):
             found.append(Task(path, "roundtrip", environment, variant))
@@ -121,6 +119,16 @@ class Gate:
         self._planned = frozenset(wanted)
         if ahead:
             self._pool.submit([task for task in wanted if task.check in LIVE])
+
+    def writer(self, task: Task) -> Task | None:
+        """With ``--keras-record``, the check that may write what this one reads; None where nothing does.
+
+        One file serves every environment: the first one writes it, the others are compared with what it wrote.
+        """
+        if self.settings.record is None or task.check != "predictions":
+            return None
+        first = replace(task, environment=self.settings.environments_of(task.path)[0])
+        return first if first == task or first in self._planned else None
 
     def result(self, task: Task) -> CheckResult:
         """The answer to one check."""

@@ -111,6 +111,11 @@ class Settings:
                     merged[key] = {**merged.get(key, {}), **value} if isinstance(value, Mapping) else value
         return Overrides(**merged)
 
+    def environments_of(self, artifact: Path) -> tuple[EnvironmentSpec, ...]:
+        """The environments that an artifact is checked in."""
+        wanted = self.overrides(artifact).environments
+        return tuple(one for one in self.environments if not wanted or one.id in wanted)
+
     def references(self, artifact: Path) -> tuple[Reference, ...]:
         """Where the custom objects of an artifact are."""
         return (*self.custom_objects, *self.overrides(artifact).custom_objects)

@@ -25,9 +25,20 @@ CAUSES: tuple[Cause, ...] = (
         "look them over and put them under version control beside the artifact",
     ),
     _cause(
+        "expected-kept",
+        "--keras-record left the stored expected outputs as they were",
+        "--keras-record=failing rewrites those whose check fails, --keras-record=all rewrites",
+    ),
+    _cause(
+        "expected-not-written",
+        "The expected outputs could not be written",
+        "make the directory writable, or keep them in another one: --keras-expected=DIR",
+    ),
+    _cause(
         "expected-unreadable",
-        "The file of expected outputs cannot be read",
-        "restore it from version control, or write it again with --keras-record=all",
+        "The file of expected outputs cannot be read, or is none",
+        "restore it from version control",
+        "--keras-record=failing, to write it again from what the model predicts now",
     ),
     _cause(
         "expected-stale-digest",

@@ -103,6 +103,9 @@ def _from_stored(loaded: Loaded, known: expected.Expected) -> list[InputSpec]:
             assert spec is not None
             specs.append(spec)
             continue
+        if spec is not None and not _takes(spec, array):  # the model was changed since
+            specs.append(spec)
+            continue
         floating = array.dtype.kind == "f" and bool(np.isfinite(array).all())
         whole = array.dtype.kind in "iu" or (floating and bool(np.all(array == np.floor(array))))
         bound = int(array.max()) + 1 if whole and array.size and array.min() >= 0 else None
@@ -124,6 +127,15 @@ def _from_stored(loaded: Loaded, known: expected.Expected) -> list[InputSpec]:
             )
         )
     return specs
+
+
+def _takes(spec: InputSpec, array: Array) -> bool:
+    """Whether an array has the sizes that an input asks for, whatever its batch."""
+    if not spec.shape or spec.ragged:
+        return True
+    return array.ndim == len(spec.shape) and all(
+        size in (None, given) for size, given in zip(spec.shape[1:], array.shape[1:], strict=True)
+    )
 
 
 def fit(plan: inputs.Plan, loaded: Loaded, given: Sequence[Array]) -> list[Array | None]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from numpy.typing import NDArray
@@ -20,15 +22,67 @@ from pytest_kerasload.precision import tolerance
 Array = NDArray[Any]
 
 
+# What makes a check fail that lies with the stored outputs: `failing` replaces those. Not that the artifact answers
+# differently each time, or with NaN, or not at all: of such an artifact nothing is to be kept.
+_OUTDATED = frozenset(
+    {
+        *("expected-missing", "expected-unreadable", "expected-stale-digest", "expected-names-differ"),
+        *("expected-not-finite", "expected-shape-differs", "expected-dtype-differs", "inputs-not-found"),
+        *("predictions-differ", "predictions-refused"),
+    }
+)
+
+
 def check(context: Context) -> Verdict:
-    """What differs from the expected outputs; with ``--keras-record``, what was written instead."""
+    """What differs from the expected outputs; with ``--keras-record``, what was written instead, or left alone."""
     path, mode = context.expected_path, context.settings.record
-    if mode == "all" or (mode is not None and not path.exists()):
-        return record(context, "rewritten" if path.exists() else "recorded")
+    if mode is None or not context.records:
+        return against_expected(context, context.loaded())
+    if not os.path.lexists(path):  # a link that leads to nothing is a file that was not fetched
+        return record(context, "recorded")
     verdict = against_expected(context, context.loaded())
-    if mode == "failing" and any(finding.fails for finding in verdict.findings):
-        return record(context, "rewritten")
-    return verdict
+    failing = [finding for finding in verdict.findings if finding.fails]
+    if mode == "missing":
+        return _left_alone(context, verdict, "missing replaces nothing" if failing else "it agrees")
+    if mode == "failing" and not failing:
+        return _left_alone(context, verdict, "it agrees")
+    if mode == "failing" and not all(finding.cause in _OUTDATED for finding in failing):
+        return _left_alone(context, verdict, "what fails is the artifact")
+    if mode == "failing" and context.settings.overrides(context.artifact.path).xfail:
+        return _left_alone(
+            context, verdict, "kerasload.toml expects this artifact to fail; --keras-record=all rewrites"
+        )
+    written = record(context, "rewritten", _was(context, verdict))
+    if any(finding.fails for finding in written.findings):
+        both = replace(written, findings=(*failing, *written.findings), measured=verdict.measured)
+        return _left_alone(context, both, "nothing could be recorded in its place")
+    return written
+
+
+def _left_alone(context: Context, verdict: Verdict, why: str) -> Verdict:
+    note = cause("expected-kept").finding(f"left alone {context.shown(context.expected_path)}: {why}", fails=False)
+    return replace(verdict, findings=(*verdict.findings, note))
+
+
+def _was(context: Context, verdict: Verdict) -> str:
+    """What was wrong with expected outputs that are rewritten, and whether the artifact changed since they were."""
+    failing = [finding for finding in verdict.findings if finding.fails]
+    largest = verdict.measured.max_abs_error
+    by = "" if largest is None else f" by up to {largest:.3g}"
+    if not failing:
+        told = f"differed{by}, within tolerance" if largest else "agreed"
+    elif all(finding.cause in ("predictions-differ", "expected-stale-digest") for finding in failing):
+        outputs = ", ".join(dict.fromkeys(finding.where for finding in failing))
+        told = f"{outputs} differed{by}"
+    else:
+        told = failing[0].message.splitlines()[0]
+    try:
+        digest = expected.read(context.expected_path).provenance.get("sha256")
+    except (OSError, expected.ExpectedUnreadable):
+        return told
+    if not digest:
+        return told
+    return f"{told}; the artifact's digest {'changed' if digest != context.artifact.sha256 else 'is the same'}"
 
 
 # ---- comparing
@@ -37,12 +91,12 @@ def check(context: Context) -> Verdict:
 def against_expected(context: Context, loaded: Loaded) -> Verdict:
     """What a loaded model's outputs differ from the expected ones in."""
     path = context.expected_path
+    if not os.path.lexists(path):
+        return Verdict((_missing(context),))
     try:
         known = expected.read(path)
-    except FileNotFoundError:
-        return Verdict((_missing(context),))
     except (OSError, expected.ExpectedUnreadable) as error:
-        return Verdict((cause("expected-unreadable").finding(f"{path.name} cannot be used: {error}", where=str(path)),))
+        return Verdict((_unreadable(context, error),))
     empty = [name for name, array in known.outputs.items() if not comparison.comparable(array)]
     if empty:
         what = f"{path.name} holds no finite value of output {', '.join(map(repr, empty))}: nothing can be compared"
@@ -135,8 +189,9 @@ def _deterministic(context: Context, loaded: Loaded, given: Sequence[Array | Non
 def _missing(context: Context) -> Finding:
     path = context.expected_path
     root = context.settings.root_of(context.artifact.path)
+    unwritten = "" if context.settings.record is None else "; --keras-record writes in the first environment only"
     return cause("expected-missing").finding(
-        f"there are no expected outputs to compare with: {path.name} does not exist",
+        f"there are no expected outputs to compare with: {path.name} does not exist{unwritten}",
         where=str(path),
         remedies=(
             Remedy(
@@ -145,6 +200,20 @@ def _missing(context: Context) -> Finding:
             Remedy("or from the live model, after saving it: pytest_kerasload.record(model, path)"),
         ),
     )
+
+
+def _unreadable(context: Context, error: Exception) -> Finding:
+    path = context.expected_path
+    if isinstance(error, FileNotFoundError):
+        what = f"it is a link to {os.readlink(path)}, which is not there: fetch it"
+    elif isinstance(error, IsADirectoryError):
+        what = "it is a directory: move it away"
+    elif isinstance(error, OSError):
+        what = error.strerror or str(error)
+    else:
+        what = str(error)
+    rest = "; --keras-record=missing does not replace it, =all would" if context.settings.record == "missing" else ""
+    return cause("expected-unreadable").finding(f"{path.name} cannot be used: {what}{rest}", where=str(path))
 
 
 def _refused(context: Context, known: expected.Expected, error: RequestFailed) -> Finding:

@@ -19,19 +19,23 @@ from pytest_kerasload.findings import Finding
 Array = NDArray[Any]
 
 
-def record(context: Context, word: str) -> Verdict:
-    """Write the expected outputs; skipped, because nothing was compared, or the finding that kept it from writing."""
+def record(context: Context, word: str, was: str = "") -> Verdict:
+    """Write the expected outputs; skipped, because nothing was compared, or the finding that kept it from writing.
+
+    Where a file is rewritten (``was`` says what was wrong with it), the model is asked its inputs again, if it
+    takes them: they may be ones that somebody chose.
+    """
     loaded = context.loaded()
     try:
         plan = comparing.plan(context, loaded)
     except inputs.InputsNotFound as error:
         return Verdict((comparing.no_inputs(context, error),))
-    given = inputs.sample(plan, batch=8, seed=0, kind="normal")
+    given, which = _batch(context, loaded, plan)
     every = comparing.fit(plan, loaded, given)
     outputs = context.session.predict(loaded, every)
     again = context.session.predict(loaded, every)
     if not all(comparison.comparable(output.array) for output in outputs):
-        what = f"{context.artifact.path.name} gives no finite output for generated inputs: nothing was recorded"
+        what = f"{context.artifact.path.name} gives no finite output for {which}: nothing was recorded"
         return Verdict((cause("expected-not-finite").finding(what),))
     if any(not one.agrees for one in comparing.side_by_side(context, outputs, again)):
         return Verdict((comparing.random_outputs(context),))
@@ -48,12 +52,32 @@ def record(context: Context, word: str) -> Verdict:
             noise=_noise(context, loaded, plan, given, outputs),
         ),
     )
-    expected.write(context.expected_path, record)
+    path = context.shown(context.expected_path)
+    try:
+        expected.write(context.expected_path, record)
+    except OSError as error:
+        what = f"{path} cannot be written: {error.strerror or error}"
+        return Verdict((cause("expected-not-written").finding(what, where=str(context.expected_path)),))
     rows = given[0].shape[0] if given and given[0].ndim else 1
-    note = Finding(
-        "expected-recorded", "expected", f"{word} {context.expected_path} ({rows} rows, from the file)", fails=False
-    )
+    told = f"{word} {path} ({rows} rows, {which}, from the file){': ' + was if was else ''}"
+    note = Finding("expected-recorded", "expected", told, fails=False)
     return Verdict((note,), skipped=f"{word} {context.expected_path.name}; run without --keras-record to compare")
+
+
+def _batch(context: Context, loaded: Loaded, plan: inputs.Plan) -> tuple[list[Array], str]:
+    """The inputs to record with, and which they are: those stored already, if the model answers them, else new ones."""
+    known = comparing.stored(context)
+    if known is not None and known.inputs:
+        try:
+            wanted = [(spec.name, *spec.aliases) for spec in plan.specs]
+            places = expected.assign(list(known.inputs), wanted, "inputs")
+            given = [list(known.inputs.values())[place] for place in places if place is not None]
+            if len(given) == len(plan.specs):
+                context.session.predict(loaded, comparing.fit(plan, loaded, given))
+                return given, "the inputs stored before"
+        except (expected.NamesDiffer, RequestFailed):
+            pass  # the model takes other inputs now
+    return inputs.sample(plan, batch=8, seed=0, kind="normal"), "generated inputs"
 
 
 def unique_names(outputs: Sequence[Output]) -> list[str]:

@@ -31,6 +31,8 @@ class Context:
     settings: Settings
     import_error: RequestFailed | None = None
     """Why the user's custom objects could not be imported there."""
+    records: bool = True
+    """Whether ``--keras-record`` writes from this environment: one file serves all, so one of them does."""
 
     @property
     def artifact(self) -> Artifact:
@@ -46,6 +48,11 @@ class Context:
         """Where the artifact's expected outputs are, or would be."""
         settings, path = self.settings, self.artifact.path
         return expected_files.path_for(path, settings.root_of(path), settings.expected_dir)
+
+    def shown(self, path: Path) -> str:
+        """A path as messages show it: relative to where pytest was started, where it lies below."""
+        base = self.settings.invocation_dir
+        return path.relative_to(base).as_posix() if path.is_relative_to(base) else path.as_posix()
 
     def loaded(self) -> Loaded:
         """The artifact, loaded in the way in which the ``load`` check accepts it; RequestFailed when it does not."""

@@ -96,7 +96,8 @@ class Driver:
         if versions.problem:
             return self.gate.answer(task, (environment_finding(versions, environment),))
         try:
-            context = Context(self._session_for(group), self.settings, self._import_error)
+            records = self.gate.writer(task) == task
+            context = Context(self._session_for(group), self.settings, self._import_error, records)
             if task.check == "roundtrip":
                 verdict = roundtrip.check(context, task.variant)  # type: ignore[arg-type]
             else:

@@ -12,6 +12,7 @@ import tempfile
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Future
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -67,12 +68,23 @@ class Pool:
                 if group is None:
                     key = (task.environment, self.settings.references(task.path))
                     group = self._groups[task.path, task.environment] = Group(task.path, key)
-                group.waiting.append(task)
+                first = self.gate.writer(task)
+                if first is None or first == task:
+                    group.waiting.append(task)
+                    continue
+                self.submit([first])
+                self._futures[first].add_done_callback(partial(self._release, group, task))
             open_groups = sum(1 for group in self._groups.values() if group.waiting)
             while len(self._threads) < min(self.jobs, open_groups):
                 thread = threading.Thread(target=self._drive, name=f"kerasload-{len(self._threads)}", daemon=True)
                 self._threads.append(thread)
                 thread.start()
+            self._changed.notify_all()
+
+    def _release(self, group: Group, task: Task, _: Future[CheckResult]) -> None:
+        """Let a check be made that had to wait for another one."""
+        with self._changed:
+            group.waiting.append(task)
             self._changed.notify_all()
 
     def result(self, task: Task) -> CheckResult:
