@@ -169,10 +169,21 @@ def _choice(choices: Sequence[str]) -> Callable[[str, Path], str]:
     return parse
 
 
+# pytest-xdist's ways of handing out items that leave those of one artifact to one worker.
+_TOGETHER = ("no", "loadgroup", "loadfile", "loadscope")
+
+
+def _in_ci() -> bool:
+    """Whether ``CI`` is set, and not to what says that it is none. (pytest itself takes any text for a yes.)"""
+    return os.environ.get("CI", "").strip().lower() not in ("", "0", "false", "no", "off")
+
+
 def models(config: pytest.Config) -> tuple[tuple[Path, ...], bool]:
     """The artifact roots, absolute, and whether they were given on the command line; none means: not asked for."""
     reader = Reader(config)
     roots = reader.every("models", _existing)
+    if config.getoption("keras_record") and not roots:
+        raise BadSetting("--keras-record: there is nothing to record for; give --keras-models=PATH too")
     return tuple(dict.fromkeys(roots)), reader.value("models")[2]
 
 
@@ -180,7 +191,7 @@ def read(config: pytest.Config, roots: Sequence[Path]) -> Settings:
     """The settings of a run; BadSetting, naming the option, for a value that cannot be meant."""
     reader = Reader(config)
     record = config.getoption("keras_record")
-    if record and os.environ.get("CI") and not config.getoption("keras_record_in_ci"):
+    if record and _in_ci() and not config.getoption("keras_record_in_ci"):
         raise BadSetting(
             "--keras-record is refused where CI is set: expected outputs recorded by the run that checks them prove "
             "nothing; record and commit them elsewhere, or add --keras-record-in-ci"
@@ -189,6 +200,11 @@ def read(config: pytest.Config, roots: Sequence[Path]) -> Settings:
     ids = [environment.id for environment in environments]
     if len(set(ids)) < len(ids):
         raise BadSetting(f"--keras-env: two environments are called {max(ids, key=ids.count)!r}; name them NAME=SPEC")
+    if record and len(environments) > 1 and config.getoption("dist", "no") not in _TOGETHER:
+        raise BadSetting(
+            "--keras-record with several environments: the first one writes what the others are compared with, so the "
+            "checks of an artifact have to stay together; add --dist=loadgroup, or leave out -n"
+        )
     try:
         inference_only = bool(reader.value("inference_only")[0])
     except (ValueError, pytest.UsageError) as error:  # pytest 8, pytest 9

@@ -178,13 +178,16 @@ class Run:
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         if not self.collected.artifacts:
             return
+        from pytest_kerasload import unused
         from pytest_kerasload.nodes import display
         from pytest_kerasload.reports import terminal
 
+        def shown(path: Path) -> str:
+            return display(path, self.config)
+
         terminalreporter.section("keras models")
-        for line, colour in terminal.lines(
-            self.collected, [display(root, self.config) for root in self.settings.models]
-        ):
+        left = unused.lines(self.settings, self.collected, shown)
+        for line, colour in terminal.lines(self.collected, [shown(root) for root in self.settings.models], left):
             terminalreporter.line(line, **({colour: True} if colour else {}))
 
     @pytest.hookimpl(tryfirst=True)

@@ -1,16 +1,16 @@
-"""The closing section: failures by cause, what was recorded, counts, and the next command."""
+"""The closing section: failures by cause, what was recorded, what nothing uses any more, counts, the next command."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from pytest_kerasload.reports.collected import Collected
 
 _SHOWN = 5
 
 
-def lines(collected: Collected, roots: list[str]) -> Iterator[tuple[str, str]]:
-    """Lines with a colour each (``red``, ``yellow``, ``green`` or none)."""
+def lines(collected: Collected, roots: Sequence[str], unused: Sequence[str] = ()) -> Iterator[tuple[str, str]]:
+    """Lines with a colour each (``red``, ``yellow``, ``green`` or none); ``unused`` are those of ``unused.lines``."""
     causes: dict[str, dict[str, None]] = {}
     messages: dict[str, str] = {}
     for path, check in collected.checks:
@@ -25,10 +25,13 @@ def lines(collected: Collected, roots: list[str]) -> Iterator[tuple[str, str]]:
         more = f" and {len(listed) - _SHOWN} more" if len(listed) > _SHOWN else ""
         yield f"{name}  ({len(listed)} artifact{'s' if len(listed) != 1 else ''})", "red"
         yield f"    {', '.join(listed[:_SHOWN])}{more}", ""
-    for _, check in collected.checks:
-        for finding in check["findings"]:
-            if finding["cause"] == "expected-recorded":
-                yield finding["message"], "yellow"
+    yield from ((message, "yellow") for message in _notes(collected, "expected-recorded"))
+    for noted in ("expected-kept", "expected-stale-digest"):
+        notes = _notes(collected, noted)
+        yield from ((message, "") for message in notes[:_SHOWN])
+        if len(notes) > _SHOWN:
+            yield f"    and {len(notes) - _SHOWN} more of which the same is to be said", ""
+    yield from ((line, "yellow") for line in unused)
     counts = collected.summary()
     told = ", ".join(
         f"{environment['id']} (TensorFlow {environment['tensorflow']}, {environment['flavour']} {environment['keras']})"
@@ -41,3 +44,9 @@ def lines(collected: Collected, roots: list[str]) -> Iterator[tuple[str, str]]:
     yield f"{number}{', ' + told if told else ''}: {counted or 'nothing checked'}", colour
     if counts["failed"] or counts["error"]:
         yield f"replay: pytest --lf {' '.join(f'--keras-models={root}' for root in roots)}", ""
+
+
+def _notes(collected: Collected, code: str) -> list[str]:
+    """What notes of one cause say: findings that do not fail their check."""
+    found = (f for _, check in collected.checks for f in check["findings"])
+    return [finding["message"] for finding in found if finding["cause"] == code and not finding.get("fails", True)]
