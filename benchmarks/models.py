@@ -36,7 +36,7 @@ class Recipe:
     high: float = 2.0
     """The range of values that batch normalisations see."""
     gain: float = 1.0
-    """What the kernel of the last layer is multiplied by."""
+    """How far the last layer's answers spread before their activation."""
     large: bool = False
     """Takes seconds to load: fewer samples are made of it."""
 
@@ -81,7 +81,7 @@ def mlp_sigmoid(k: Keras) -> Any:
     return _dense(k, [128, 64], "sigmoid", 30, [k.layers.Dense(1, activation="sigmoid")])
 
 
-@recipe(gain=1e5)
+@recipe()
 def linear_large(k: Keras) -> Any:
     return _dense(k, [], None, 8, [k.layers.Dense(1, name="price")])
 
@@ -187,7 +187,10 @@ def multi_output_h5(k: Keras) -> Any:
 def outputs_by_name(k: Keras) -> Any:
     x = k.Input((16,), name="features")
     y = k.layers.Dense(48, activation="relu", kernel_initializer="he_normal")(x)
-    outputs = {"risk": k.layers.Dense(1, activation="sigmoid", name="risk")(y), "loss": k.layers.Dense(1, name="loss")(y)}
+    outputs = {
+        "risk": k.layers.Dense(1, activation="sigmoid", name="risk")(y),
+        "loss": k.layers.Dense(1, name="loss")(y),
+    }
     return k.Model(x, outputs)
 
 
@@ -202,9 +205,8 @@ def multi_input(k: Keras) -> Any:
 
 @recipe()
 def scaled_columns(k: Keras) -> Any:
-    """Outputs of very different scales by column; ``settle`` leaves the constants of the last layer alone."""
-    model = _dense(k, [48, 48], "relu", 16, [k.layers.Dense(6, name="columns")], kernel_initializer="he_normal")
-    return model
+    """Outputs of very different scales by column."""
+    return _dense(k, [48, 48], "relu", 16, [k.layers.Dense(6, name="columns")], kernel_initializer="he_normal")
 
 
 @recipe()
@@ -238,7 +240,7 @@ def _residual(k: Keras, y: Any, filters: int, stride: int) -> Any:
     return k.layers.ReLU()(k.layers.Add()([k.layers.BatchNormalization()(y), short]))
 
 
-@recipe(low=0, high=1, gain=2)
+@recipe(gain=2)
 def resnet(k: Keras) -> Any:
     x = k.Input((32, 32, 3), name="image")
     y = k.layers.Conv2D(16, 3, padding="same", kernel_initializer="he_normal")(x)
@@ -330,7 +332,9 @@ def cnn_prelu(k: Keras) -> Any:
 def conv3d(k: Keras) -> Any:
     x = k.Input((8, 16, 16, 1), name="volume")
     y = k.layers.Conv3D(8, 3, activation="relu", kernel_initializer="he_normal")(x)
-    y = k.layers.Conv3D(8, 3, padding="same", activation="relu", kernel_initializer="he_normal")(k.layers.MaxPooling3D()(y))
+    y = k.layers.Conv3D(8, 3, padding="same", activation="relu", kernel_initializer="he_normal")(
+        k.layers.MaxPooling3D()(y)
+    )
     return k.Model(x, k.layers.Dense(2, activation="softmax")(k.layers.GlobalAveragePooling3D()(y)))
 
 
@@ -412,14 +416,14 @@ def lstm_masking(k: Keras) -> Any:
 VOCABULARY = 5000
 
 
-@recipe(gain=2)
+@recipe(gain=2, format="keras")
 def text_masked(k: Keras) -> Any:
     x = k.Input((64,), dtype="int32", name="tokens")
     y = k.layers.Embedding(VOCABULARY, 32, mask_zero=True)(x)
     return k.Model(x, k.layers.Dense(4, activation="softmax")(k.layers.LSTM(32)(y)))
 
 
-@recipe(gain=2)
+@recipe(gain=2, format="keras")
 def text_pooling(k: Keras) -> Any:
     x = k.Input((64,), dtype="int32", name="tokens")
     y = k.layers.GlobalAveragePooling1D()(k.layers.Embedding(VOCABULARY, 16, mask_zero=True)(x))
@@ -456,7 +460,7 @@ def transformer_series(k: Keras) -> Any:
     return k.Model(x, k.layers.Dense(2)(y))
 
 
-@recipe()
+@recipe(format="keras")
 def attention(k: Keras) -> Any:
     query, value = k.Input((20, 16), name="query"), k.Input((30, 16), name="value")
     y = k.layers.Attention(use_scale=True)([k.layers.Dense(16)(query), k.layers.Dense(16)(value)])
@@ -565,8 +569,7 @@ def settle(k: Keras, model: Any, made: Recipe, seed: int) -> None:
     """Give the model weights as if it had been trained."""
     rng = np.random.default_rng(seed)
     values = []
-    kernels = [i for i, weight in enumerate(model.weights) if base_name(weight) == "kernel"]
-    for index, weight in enumerate(model.weights):
+    for weight in model.weights:
         name, value = base_name(weight), weight.numpy()
         shape = value.shape
         if name == "bias" or name.endswith("_bias"):
@@ -581,33 +584,67 @@ def settle(k: Keras, model: Any, made: Recipe, seed: int) -> None:
             value = rng.uniform(0.05, 0.4, shape)
         elif name in ("kernel", "depthwise_kernel", "pointwise_kernel"):
             value = value * rng.uniform(0.7, 1.3, shape[-1:])
-        if kernels and index == kernels[-1]:
-            value = value * made.gain
-        if made.name == "linear_large" and name == "bias":
-            value = value + 5e5
         values.append(value.astype(weight.numpy().dtype))
-    if made.name == "scaled_columns":
-        columns = np.array([1e-3, 1.0, 1e5, 1e-2, 10.0, 1e3], "float32")
-        values[-2], values[-1] = values[-2] * columns, values[-1] * columns
-    if made.name == "cancellation":
-        values[4], values[5] = values[2] * 3e3 + values[4], values[3] * 3e3 + values[5]
-        values[2], values[3] = values[2] * 3e3, values[3] * 3e3
     model.set_weights(values)
-    _fit_statistics(k, model, made, rng)
+    data = _data(model, made, rng)
+    _fit_statistics(model, data)
+    _fit_last_layer(k, model, made, data, rng)
+    if made.name == "linear_large":
+        model.set_weights([values[0] * np.float32(1e5), values[1] + np.float32(5e5)])
+    if made.name == "scaled_columns":
+        values = model.get_weights()
+        columns = np.array([1e-3, 1.0, 1e5, 1e-2, 10.0, 1e3], "float32")
+        model.set_weights([*values[:-2], values[-2] * columns, values[-1] * columns])
+    if made.name == "cancellation":
+        values = model.get_weights()
+        large = [value * np.float32(3e3) for value in values[2:4]]
+        model.set_weights([*values[:2], *large, values[4] + large[0], values[5] + large[1]])
 
 
-def _fit_statistics(k: Keras, model: Any, made: Recipe, rng: np.random.Generator) -> None:
-    """Moving statistics of batch normalisations that fit data of the recipe's range."""
+def _data(model: Any, made: Recipe, rng: np.random.Generator) -> Any:
+    """A batch like those that the model was trained on."""
+    tables = [layer.input_dim for layer in model.layers if type(layer).__name__ == "Embedding"]
+    batch = []
+    for spec in model.inputs:
+        shape = (32, *spec.shape[1:])
+        if "int" in str(spec.dtype):
+            batch.append(rng.integers(0, min(tables), shape).astype("int32"))
+        else:
+            width = "float64" if "float64" in str(spec.dtype) else "float32"
+            values = rng.uniform(made.low, made.high, shape)
+            if len(shape) > 2:  # images and signals differ in brightness and contrast
+                middle, one = (made.low + made.high) / 2, (len(values), *[1] * (len(shape) - 1))
+                contrast = rng.uniform(0.2, 1, one)
+                values = middle + contrast * (values - middle)
+                values += (1 - contrast) * rng.uniform(-0.5, 0.5, one) * (made.high - made.low)
+            batch.append(values.astype(width))
+    return batch[0] if len(batch) == 1 else batch
+
+
+def _fit_statistics(model: Any, data: Any) -> None:
+    """Moving statistics of batch normalisations that fit the data."""
     normalisations = [layer for layer in model.layers if type(layer).__name__ == "BatchNormalization"]
-    if not normalisations:
-        return
     momenta = [layer.momentum for layer in normalisations]
-    batch = [rng.uniform(made.low, made.high, (16, *spec.shape[1:])).astype("float32") for spec in model.inputs]
     for layer in normalisations:
         layer.momentum = 0.0
-    model(batch[0] if len(batch) == 1 else batch, training=True)
-    for layer, momentum in zip(normalisations, momenta):  # noqa: B905 # Python 3.9 of TensorFlow 2.8 knows no strict
+    if normalisations:
+        model(data, training=True)
+    for layer, momentum in zip(normalisations, momenta):  # noqa: B905 # Python 3.8 and 3.9 know no strict
         layer.momentum = momentum
+
+
+def _fit_last_layer(k: Keras, model: Any, made: Recipe, data: Any, rng: np.random.Generator) -> None:
+    """The last Dense layer answers as one that was trained: centred, as large as the recipe says, unlike by row."""
+    last = model.layers[-1]
+    if type(last).__name__ != "Dense" or len(model.outputs) > 1:
+        return
+    features = k.Model(model.inputs, last.input)(data, training=False).numpy().astype("float64")
+    kernel, bias = last.get_weights()
+    answers = features.reshape(-1, kernel.shape[0]) @ kernel.astype("float64")
+    spread = np.maximum(answers.std(axis=0), 0.1 * np.sqrt((answers**2).mean()))
+    factor = made.gain / spread * rng.uniform(0.7, 1.3, bias.shape)
+    shift = rng.normal(0, 0.3, bias.shape) * made.gain - answers.mean(axis=0) * factor
+    last.set_weights([(kernel * factor).astype(kernel.dtype), shift.astype(bias.dtype)])
 
 
 def make(k: Keras, made: Recipe, **variant: Any) -> Any:
