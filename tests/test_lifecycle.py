@@ -1,0 +1,797 @@
+"""The life of expected outputs: recorded, rewritten, left alone, out of date, unreadable, no longer used."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import builders
+import numpy as np
+import pytest
+from test_worker_limits import h5_model
+
+from conftest import causes_of, checks_of
+from pytest_kerasload import expected, files
+from pytest_kerasload.artifacts.reading import read
+from pytest_kerasload.artifacts.record import Artifact
+from pytest_kerasload.checks import predictions
+from pytest_kerasload.checks.verdict import Context, Verdict
+from pytest_kerasload.environments import driver
+from pytest_kerasload.environments.process import RequestFailed
+from pytest_kerasload.environments.session import InputSpec, Loaded, Output, Session
+from pytest_kerasload.environments.spec import EnvironmentSpec
+from pytest_kerasload.environments.versions import Versions
+from pytest_kerasload.findings import CheckResult
+from pytest_kerasload.gate import Gate, Task
+from pytest_kerasload.settings import Settings
+
+Array = np.ndarray[Any, Any]
+Model = Callable[[Array], Array]
+
+X = np.arange(24, dtype="float32").reshape(8, 3)
+DIGEST, OTHER = "a" * 64, "b" * 64
+KERAS3 = Versions(python="3.11.7", tensorflow="2.16.1", keras="3.3.3", flavour="keras3")
+
+
+def total(x: Array) -> Array:
+    return x.sum(axis=1, keepdims=True)
+
+
+def shifted(x: Array) -> Array:
+    return total(x) + 0.5
+
+
+def random(x: Array) -> Array:
+    return total(x) + np.random.default_rng().normal(size=(len(x), 1)).astype("float32")
+
+
+def nowhere_finite(x: Array) -> Array:
+    return total(x) * np.float32("nan")
+
+
+def partly_finite(x: Array) -> Array:
+    return np.where(np.arange(len(x))[:, None] == 1, np.float32("nan"), total(x))
+
+
+def two_columns(x: Array) -> Array:
+    return x[:, :2]
+
+
+def wider(x: Array) -> Array:
+    """What a model gives that takes four numbers where three were taken before."""
+    if x.shape[1] != 4:
+        raise RequestFailed({"type": "ValueError", "text": "expected shape=(None, 4)", "traceback": ""}, [])
+    return total(x)
+
+
+@dataclass
+class Told(Session):
+    """A session with a model that is a function."""
+
+    model: Model = total
+    width: int = 3
+    asked: list[Array] = field(default_factory=list)
+
+    def load(self, *, compile: bool = True, unsafe: bool = False, way: str | None = None) -> Loaded:
+        spec = InputSpec("x", (None, self.width), "float32", ("x", "0"))
+        return Loaded("model", "keras", (spec,), (), (), self.artifact.path, compile, unsafe)
+
+    def predict(self, loaded: Loaded, given: Any, **more: Any) -> tuple[Output, ...]:
+        self.asked.append(given[0])
+        return (Output(("score", "0"), self.model(given[0])),)
+
+    def again(self, loaded: Loaded) -> Loaded:
+        return loaded
+
+    def drop(self, *loaded: Loaded, copy: Path | None = None) -> None:
+        pass
+
+
+def told(
+    directory: Path,
+    mode: str | None = None,
+    model: Model = total,
+    *,
+    digest: str = DIGEST,
+    records: bool = True,
+    versions: Versions = KERAS3,
+    width: int = 3,
+    **more: Any,
+) -> Verdict:
+    """The verdict on an artifact whose model is that function; its expected outputs are at :func:`stored`."""
+    root = directory / "artifacts"
+    root.mkdir(exist_ok=True)
+    path = root / "clf.h5"
+    path.touch()
+    settings = Settings((root,), (), directory, record=mode, **more)  # type: ignore[arg-type]
+    artifact = Artifact(path, "h5", sha256=digest)
+    session = Told(artifact, None, versions, None, directory, model=model, width=width)  # type: ignore[arg-type]
+    return predictions.check(Context(session, settings, None, records))
+
+
+def stored(directory: Path) -> Path:
+    return directory / "artifacts" / "clf.h5.expected.npz"
+
+
+def store(directory: Path, model: Model = total, x: Array = X, **provenance: Any) -> bytes:
+    """Expected outputs as recorded from that model, and the file's content."""
+    told = {"sha256": DIGEST, "tensorflow": "2.15.0", "keras": "2.15.0", "python": "3.11.7", "source": "file"}
+    given = expected.provenance(**{**told, "noise": {}, **provenance})  # type: ignore[arg-type]
+    expected.write(stored(directory), expected.Expected({"x": x}, {"score": model(x)}, given))
+    return stored(directory).read_bytes()
+
+
+def causes(verdict: Verdict) -> list[str]:
+    return [finding.cause for finding in verdict.findings if finding.fails]
+
+
+def note(verdict: Verdict) -> str:
+    """What a verdict notes besides its failures."""
+    return "\n".join(finding.message for finding in verdict.findings if not finding.fails)
+
+
+# ---- what the modes do
+
+
+@pytest.mark.parametrize("mode", ["missing", "failing", "all"])
+def test_what_is_not_there_is_recorded(tmp_path: Path, mode: str) -> None:
+    """``failing`` too: a ``predictions`` check that has nothing to compare with fails."""
+    verdict = told(tmp_path, mode)
+    assert note(verdict) == "recorded artifacts/clf.h5.expected.npz (8 rows, generated inputs, from the file)"
+    assert "recorded clf.h5.expected.npz" in verdict.skipped
+    assert causes(told(tmp_path)) == []
+
+
+def test_nothing_is_written_unasked(tmp_path: Path) -> None:
+    assert causes(told(tmp_path)) == ["expected-missing"]
+    assert not stored(tmp_path).exists()
+
+
+def damaged(path: Path) -> None:
+    path.write_bytes(b"PK\x03\x04 and no more")
+
+
+def foreign(path: Path) -> None:
+    np.savez(path, predictions=X)
+
+
+def newer(path: Path) -> None:
+    np.savez(path, **{"outputs/0": X, "provenance": np.array('{"format_version": 999}')})
+
+
+def fetched_later(path: Path) -> None:
+    path.symlink_to(path.parent / "objects" / "12ab")
+
+
+@pytest.mark.parametrize("content", [damaged, foreign, newer, fetched_later, Path.mkdir])
+def test_missing_never_touches_what_is_there(tmp_path: Path, content: Callable[[Path], None]) -> None:
+    path = stored(tmp_path)
+    path.parent.mkdir()
+    content(path)
+    before = os.lstat(path)
+    verdict = told(tmp_path, "missing")
+    assert causes(verdict) == ["expected-unreadable"]
+    assert "--keras-record=missing does not replace it, =all would" in verdict.findings[0].message
+    assert "left alone artifacts/clf.h5.expected.npz" in note(verdict)
+    assert os.lstat(path) == before
+
+
+@pytest.mark.parametrize("mode", ["failing", "all"])
+@pytest.mark.parametrize("content", [damaged, foreign, newer, fetched_later])
+def test_what_cannot_be_read_is_rewritten_where_that_is_asked_for(
+    tmp_path: Path, mode: str, content: Callable[[Path], None]
+) -> None:
+    stored(tmp_path).parent.mkdir()
+    content(stored(tmp_path))
+    verdict = told(tmp_path, mode)
+    assert causes(verdict) == []
+    assert "rewritten" in note(verdict)
+    assert "cannot be used" in note(verdict)
+    assert causes(told(tmp_path)) == []
+
+
+def test_missing_compares_with_what_is_there(tmp_path: Path) -> None:
+    before = store(tmp_path)
+    assert note(told(tmp_path, "missing")) == "left alone artifacts/clf.h5.expected.npz: it agrees"
+    assert causes(told(tmp_path, "missing", shifted)) == ["predictions-differ"]
+    assert stored(tmp_path).read_bytes() == before
+
+
+def test_failing_leaves_what_agrees(tmp_path: Path) -> None:
+    before = store(tmp_path)
+    verdict = told(tmp_path, "failing")
+    assert not verdict.skipped
+    assert note(verdict) == "left alone artifacts/clf.h5.expected.npz: it agrees"
+    assert stored(tmp_path).read_bytes() == before
+
+
+@pytest.mark.parametrize("model", [shifted, two_columns])
+def test_failing_rewrites_what_differs(tmp_path: Path, model: Model) -> None:
+    store(tmp_path)
+    verdict = told(tmp_path, "failing", model)
+    assert causes(verdict) == []
+    assert "rewritten artifacts/clf.h5.expected.npz" in note(verdict)
+    assert note(verdict).endswith("the artifact's digest is the same")
+    assert np.array_equal(expected.read(stored(tmp_path)).outputs["score"], model(X))
+
+
+def test_it_is_said_what_changed_since(tmp_path: Path) -> None:
+    store(tmp_path)
+    assert "score differed by up to 0.5; the artifact's digest is the same" in note(told(tmp_path, "failing", shifted))
+    store(tmp_path)
+    assert "score differed by up to 0.5; the artifact's digest changed" in note(
+        told(tmp_path, "all", shifted, digest=OTHER)
+    )
+    assert expected.read(stored(tmp_path)).provenance["sha256"] == OTHER
+    assert ": agreed; the artifact's digest is the same" in note(told(tmp_path, "all", shifted, digest=OTHER))
+
+
+@pytest.mark.parametrize("mode", ["failing", "all"])
+@pytest.mark.parametrize(
+    ("model", "cause"), [(random, "outputs-not-deterministic"), (nowhere_finite, "expected-not-finite")]
+)
+def test_of_an_artifact_that_cannot_be_recorded_the_old_file_stays(
+    tmp_path: Path, mode: str, model: Model, cause: str
+) -> None:
+    before = store(tmp_path)
+    verdict = told(tmp_path, mode, model)
+    assert causes(verdict)
+    assert mode == "failing" or cause in causes(verdict)
+    assert "left alone" in note(verdict)
+    assert not verdict.skipped
+    assert stored(tmp_path).read_bytes() == before
+
+
+def test_failing_does_not_make_nan_the_truth(tmp_path: Path) -> None:
+    before = store(tmp_path)
+    verdict = told(tmp_path, "failing", partly_finite)
+    assert causes(verdict) == ["predictions-not-finite-alike"]
+    assert "what fails is the artifact" in note(verdict)
+    assert stored(tmp_path).read_bytes() == before
+    assert "rewritten" in note(told(tmp_path, "all", partly_finite))
+
+
+@pytest.mark.parametrize("mode", ["failing", "all"])
+def test_inputs_that_somebody_chose_are_kept(tmp_path: Path, mode: str) -> None:
+    chosen = np.array([[100, 200, 300], [1, 0, 0]], "float32")
+    store(tmp_path, x=chosen)
+    assert "2 rows, the inputs stored before" in note(told(tmp_path, mode, shifted))
+    known = expected.read(stored(tmp_path))
+    assert np.array_equal(known.inputs["x"], chosen)
+    assert np.array_equal(known.outputs["score"], shifted(chosen))
+
+
+@pytest.mark.parametrize("mode", ["failing", "all"])
+def test_inputs_that_the_artifact_takes_no_more_are_not_kept(tmp_path: Path, mode: str) -> None:
+    store(tmp_path)
+    assert causes(told(tmp_path, None, wider, width=4)) == ["predictions-refused"]
+    assert "8 rows, generated inputs" in note(told(tmp_path, mode, wider, width=4))
+    assert expected.read(stored(tmp_path)).inputs["x"].shape == (8, 4)
+
+
+def test_what_is_expected_to_fail_is_no_failure(tmp_path: Path) -> None:
+    """An artifact under ``xfail`` is known to be wrong: ``failing`` does not make what it says the truth."""
+    before = store(tmp_path)
+    tables = {tmp_path / "artifacts": (("*.h5", {"xfail": True, "reason": "known"}),)}
+    verdict = told(tmp_path, "failing", shifted, tables=tables)
+    assert causes(verdict) == ["predictions-differ"]
+    assert "kerasload.toml expects this artifact to fail" in note(verdict)
+    assert stored(tmp_path).read_bytes() == before
+    assert "rewritten" in note(told(tmp_path, "all", shifted, tables=tables))
+
+
+@pytest.mark.parametrize("mode", ["missing", "failing", "all"])
+def test_a_directory_that_cannot_be_written_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str) -> None:
+    if mode != "missing":
+        store(tmp_path)
+
+    def denied(*arguments: Any, **more: Any) -> None:
+        raise PermissionError(13, "Permission denied", str(tmp_path))
+
+    monkeypatch.setattr(files.tempfile, "mkstemp", denied)
+    verdict = told(tmp_path, mode, shifted)
+    assert causes(verdict)[-1] == "expected-not-written"
+    assert (
+        "artifacts/clf.h5.expected.npz cannot be written: Permission denied"
+        in verdict.findings[-1 - (mode != "missing")].message
+    )
+    assert not verdict.skipped
+
+
+def test_a_directory_in_its_place_is_not_replaced(tmp_path: Path) -> None:
+    stored(tmp_path).mkdir(parents=True)
+    verdict = told(tmp_path, "all")
+    assert causes(verdict) == ["expected-unreadable", "expected-not-written"]
+    assert stored(tmp_path).is_dir()
+    assert sorted(path.name for path in stored(tmp_path).parent.iterdir()) == ["clf.h5", "clf.h5.expected.npz"]
+
+
+# ---- another file, or read differently
+
+
+def test_a_file_that_was_released_again(tmp_path: Path) -> None:
+    store(tmp_path)
+    verdict = told(tmp_path, None, shifted, digest=OTHER)
+    (finding,) = verdict.findings
+    assert finding.cause == "expected-stale-digest"
+    assert finding.family == "expected"
+    assert "clf.h5 is another file than the one recorded from" in finding.message
+    assert "its digest is another one" in finding.detail
+    assert any("--keras-record=failing" in remedy.action for remedy in finding.remedies)
+    assert any("restore" in remedy.action for remedy in finding.remedies)
+    assert verdict.measured.max_abs_error == 0.5
+
+
+def test_the_same_file_read_differently(tmp_path: Path) -> None:
+    store(tmp_path)
+    (finding,) = told(tmp_path, None, shifted).findings
+    assert finding.cause == "predictions-differ"
+    assert "recorded from the file with TensorFlow 2.15.0, Keras 2.15.0" in finding.detail
+    assert "same digest" in finding.detail
+    assert "TensorFlow 2.16.1, Keras 3.3.3 reads or computes it differently" in finding.detail
+
+
+def test_the_same_file_and_release(tmp_path: Path) -> None:
+    store(tmp_path, tensorflow="2.16.1", keras="3.3.3", source="live model")
+    assert "saving lost something" in told(tmp_path, None, shifted).findings[0].detail
+    store(tmp_path, tensorflow="2.16.1", keras="3.3.3", source="file")
+    assert "custom objects, and at the machine" in told(tmp_path, None, shifted).findings[0].detail
+
+
+def test_a_file_that_was_released_again_and_predicts_the_same(tmp_path: Path) -> None:
+    store(tmp_path)
+    verdict = told(tmp_path, digest=OTHER)
+    assert causes(verdict) == []
+    assert "another file than the one recorded from, and predicts the same" in note(verdict)
+    assert verdict.measured.max_abs_error == 0
+    assert told(tmp_path).findings == ()
+
+
+def test_a_file_written_by_hand_has_no_digest(tmp_path: Path) -> None:
+    stored(tmp_path).parent.mkdir()
+    np.savez(stored(tmp_path), **{"inputs/x": X, "outputs/score": total(X)})
+    assert told(tmp_path, digest=OTHER).findings == ()
+    assert causes(told(tmp_path, None, shifted, digest=OTHER)) == ["predictions-differ"]
+
+
+@pytest.mark.parametrize("digest", [None, 5, "", DIGEST.upper()])
+def test_odd_digests(tmp_path: Path, digest: Any) -> None:
+    store(tmp_path, sha256=digest)
+    assert told(tmp_path).findings == ()
+    assert causes(told(tmp_path, None, shifted)) == ["predictions-differ"]
+
+
+def test_the_digest_of_a_directory_is_that_of_its_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It changes by content, names and places of files; not by times, modes, order, empty directories or a copy."""
+    first = builders.saved_model(tmp_path / "one")
+    (first / "variables").mkdir()
+    (first / "variables" / "variables.index").write_bytes(b"index")
+    (first / "assets").mkdir()
+    digest = read(first).sha256
+    assert len(digest) == 64
+
+    second = tmp_path / "two"
+    shutil.copytree(first, second)
+    (second / "assets").rmdir()
+    for path in second.rglob("*"):
+        os.utime(path, (1, 1))
+        if path.is_file():
+            path.chmod(0o600)
+    expected.write(second / "inside.expected.npz", expected.Expected({}, {"0": X}))
+    real = Path.rglob
+    monkeypatch.setattr(Path, "rglob", lambda self, pattern: sorted(real(self, pattern), reverse=True))
+    assert read(second).sha256 == digest
+
+    (second / "variables" / "variables.index").write_bytes(b"Index")
+    assert read(second).sha256 != digest
+    (second / "variables" / "variables.index").write_bytes(b"index")
+    assert read(second).sha256 == digest
+    (second / "variables" / "variables.index").rename(second / "variables.index")
+    assert read(second).sha256 != digest
+
+
+# ---- what cannot be used
+
+
+def unusable(directory: Path, **arrays: Any) -> str:
+    stored(directory).parent.mkdir(exist_ok=True)
+    np.savez(stored(directory), **{name.replace("__", "/"): array for name, array in arrays.items()})
+    return unusable_file(directory)
+
+
+def unusable_file(directory: Path) -> str:
+    verdict = told(directory)
+    (finding,) = verdict.findings
+    assert finding.cause in ("expected-unreadable", "expected-not-finite")
+    assert finding.remedies
+    assert "clf.h5.expected.npz" in finding.message
+    return finding.message
+
+
+def test_a_link_to_nothing(tmp_path: Path) -> None:
+    stored(tmp_path).parent.mkdir()
+    fetched_later(stored(tmp_path))
+    assert "a link to " in unusable_file(tmp_path)
+    assert "which is not there" in unusable_file(tmp_path)
+
+
+def test_a_directory_in_its_place(tmp_path: Path) -> None:
+    stored(tmp_path).mkdir(parents=True)
+    assert "it is a directory" in unusable_file(tmp_path)
+
+
+def test_no_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store(tmp_path)
+
+    def denied(path: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(expected, "read", denied)
+    assert unusable_file(tmp_path) == "clf.h5.expected.npz cannot be used: Permission denied"
+
+
+def test_pickled_objects(tmp_path: Path) -> None:
+    assert "plain arrays" in unusable(tmp_path, inputs__x=X, outputs__score=np.array([{}], dtype=object))
+
+
+def test_a_npy_file_under_that_name(tmp_path: Path) -> None:
+    stored(tmp_path).parent.mkdir()
+    with stored(tmp_path).open("wb") as stream:
+        np.save(stream, X)
+    assert "no NumPy .npz" in unusable_file(tmp_path)
+
+
+def test_a_file_that_is_cut_off(tmp_path: Path) -> None:
+    whole = store(tmp_path)
+    stored(tmp_path).write_bytes(whole[: len(whole) // 2])
+    assert "no NumPy .npz" in unusable_file(tmp_path)
+
+
+def test_arrays_that_are_named_otherwise(tmp_path: Path) -> None:
+    assert "outputs/<name>" in unusable(tmp_path, x=X, y=X)
+
+
+# ---- several environments
+
+
+def engine(directory: Path, monkeypatch: pytest.MonkeyPatch, jobs: int, **more: Any) -> tuple[Gate, list[str]]:
+    """A gate over one artifact in environments ``a`` and ``b``, and the checks in the order in which they are made;
+    ``+`` marks those that may write."""
+    builders.h5(directory / "clf.h5")
+    here = builders.interpreter(directory / "py", {"tensorflow": "2.15.0", "keras": "2.15.0"})
+    environments = tuple(EnvironmentSpec(name, str(here)) for name in "ab")
+    gate = Gate(Settings((directory,), environments, directory, jobs=jobs, record="all", **more))
+    made: list[str] = []
+
+    def judge(self: driver.Driver, group: driver.Group, task: Task) -> CheckResult:
+        writes = "+" if gate.writer(task) == task else ""
+        made.append(f"{task.check}[{task.environment.id if task.environment else ''}]{writes}")
+        return gate.answer(task, ())
+
+    monkeypatch.setattr(driver.Driver, "_judge", judge)
+    return gate, made
+
+
+def task(gate: Gate, check: str, environment: int) -> Task:
+    return Task(gate.settings.models[0] / "clf.h5", check, gate.settings.environments[environment])
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize("ahead", [True, False])
+@pytest.mark.parametrize("turned", [True, False])
+def test_one_environment_writes_before_the_others_compare(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, jobs: int, ahead: bool, turned: bool
+) -> None:
+    """Whatever the order in which the checks are asked for, and whether or not they are made ahead."""
+    gate, made = engine(tmp_path, monkeypatch, jobs)
+    tasks = [task(gate, check, number) for number in (0, 1) for check in ("load", "predictions")]
+    if turned:
+        tasks.reverse()
+    try:
+        gate.plan(tasks, ahead=ahead)
+        assert {gate.result(one).outcome for one in tasks} == {"passed"}
+    finally:
+        gate.close()
+    assert made.index("predictions[a]+") < made.index("predictions[b]")
+    assert len(made) == 4
+
+
+def test_an_environment_that_was_not_selected_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gate, made = engine(tmp_path, monkeypatch, 1)
+    only = task(gate, "predictions", 1)
+    try:
+        gate.plan([only], ahead=True)
+        gate.result(only)
+    finally:
+        gate.close()
+    assert made == ["load[b]", "predictions[b]"]
+
+
+def test_the_first_environment_of_the_artifact_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tables = {tmp_path: (("clf.h5", {"environments": ("b",)}),)}
+    gate, made = engine(tmp_path, monkeypatch, 1, tables=tables)
+    only = task(gate, "predictions", 1)
+    try:
+        gate.plan([only], ahead=True)
+        gate.result(only)
+    finally:
+        gate.close()
+    assert made == ["load[b]", "predictions[b]+"]
+
+
+def test_a_run_that_is_closed_lets_nobody_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gate, _ = engine(tmp_path, monkeypatch, 1)
+    waiting: list[Future[CheckResult]] = []
+    monkeypatch.setattr(gate._pool, "_drive", lambda: None)
+    gate.plan([task(gate, "predictions", number) for number in (1, 0)], ahead=True)
+    waiting += gate._pool._futures.values()
+    gate.close()
+    assert len(waiting) == 2
+    assert all(future.cancelled() for future in waiting)
+
+
+def test_an_environment_that_does_not_write_leaves_everything_alone(tmp_path: Path) -> None:
+    verdict = told(tmp_path, "all", records=False)
+    assert causes(verdict) == ["expected-missing"]
+    assert "in the first environment only" in verdict.findings[0].message
+    before = store(tmp_path)
+    assert causes(told(tmp_path, "all", shifted, records=False)) == ["predictions-differ"]
+    assert told(tmp_path, "failing", records=False).findings == ()
+    assert stored(tmp_path).read_bytes() == before
+
+
+# ---- what no artifact uses any more
+
+
+@pytest.fixture
+def project(pytester: pytest.Pytester) -> pytest.Pytester:
+    """Two artifacts that fail before TensorFlow is needed, their expected outputs, and those of one that is gone."""
+    root = pytester.path / "artifacts"
+    (root / "deep").mkdir(parents=True)
+    for name in ("one.h5", "deep/two.h5", "old.h5"):
+        (root / name).write_text(f"no model: {name}")
+        keep(root / name)
+    (root / "old.h5").unlink()
+    builders.interpreter(pytester.path / "py", {"tensorflow": "2.15.0", "keras": "2.15.0"})
+    return pytester
+
+
+def keep(artifact: Path, to: Path | None = None) -> Path:
+    """Expected outputs as recorded from that file."""
+    told = {"tensorflow": "2.15.0", "keras": "2.15.0", "python": "3.11.7", "source": "file", "noise": {}}
+    path = to or artifact.with_name(artifact.name + expected.SUFFIX)
+    digest = read(artifact).sha256
+    expected.write(path, expected.Expected({"x": X}, {"score": total(X)}, expected.provenance(sha256=digest, **told)))  # type: ignore[arg-type]
+    return path
+
+
+def run(pytester: pytest.Pytester, *arguments: str, models: str = "artifacts") -> pytest.RunResult:
+    return pytester.runpytest_inprocess(f"--keras-models={models}", "--keras-env=py", *arguments)
+
+
+def named(result: pytest.RunResult) -> list[str]:
+    return [line for line in result.outlines if line.startswith("no artifact uses")]
+
+
+GONE = "no artifact uses artifacts/old.h5.expected.npz any more: old.h5 is gone; rm artifacts/old.h5.expected.npz"
+
+
+def test_a_file_that_nothing_uses_is_named(project: pytest.Pytester) -> None:
+    result = run(project)
+    assert named(result) == [GONE]
+    result.assert_outcomes(failed=2, skipped=12)
+    assert (project.path / "artifacts" / "old.h5.expected.npz").exists()
+
+
+@pytest.mark.parametrize("mode", ["missing", "failing", "all"])
+def test_recording_deletes_nothing(project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, mode: str) -> None:
+    monkeypatch.delenv("CI", raising=False)
+    assert named(run(project, f"--keras-record={mode}")) == [GONE]
+    assert (project.path / "artifacts" / "old.h5.expected.npz").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["-k", "one"],
+        ["-k", "file"],
+        ["-m", "keras_file"],
+        ["--deselect=artifacts/one.h5::load"],
+        ["--ignore=artifacts/deep"],
+        ["artifacts/one.h5::file"],
+        ["artifacts/one.h5"],
+        ["artifacts/deep"],
+        ["-x"],
+        ["--maxfail=1"],
+        ["--collect-only"],
+        ["--co", "-q"],
+    ],
+    ids=" ".join,
+)
+def test_a_run_that_was_about_something_else_names_nothing(project: pytest.Pytester, arguments: list[str]) -> None:
+    assert named(run(project, *arguments)) == []
+
+
+def test_last_failed(project: pytest.Pytester) -> None:
+    run(project)
+    assert named(run(project, "--lf")) == []
+    assert named(run(project, "--ff")) == [GONE]
+    assert named(run(project, "--sw")) == []
+
+
+def test_a_collector_that_fails(project: pytest.Pytester) -> None:
+    project.makeconftest(
+        """
+        import pytest
+
+        @pytest.hookimpl(tryfirst=True)
+        def pytest_collect_file(file_path, parent):
+            if file_path.name == "two.h5":
+                raise OSError("no such disk")
+        """
+    )
+    assert named(run(project)) == []
+    assert named(run(project, "--continue-on-collection-errors")) == []
+
+
+def test_beside_tests_of_the_project(project: pytest.Pytester) -> None:
+    (project.path / "test_own.py").write_text("def test_own(): pass")
+    assert named(run(project, ".")) == [GONE]
+    assert named(run(project, "test_own.py", "artifacts/deep")) == []
+
+
+def test_an_artifact_that_is_skipped_is_there(project: pytest.Pytester) -> None:
+    (project.path / "artifacts" / "kerasload.toml").write_text('["*one.h5"]\nskip = true\nreason = "later"\n')
+    assert named(run(project)) == [GONE]
+
+
+def test_a_part_of_the_roots(project: pytest.Pytester) -> None:
+    assert named(run(project, models="artifacts/deep")) == []
+    assert named(run(project, models="artifacts/one.h5")) == []
+
+
+@pytest.mark.parametrize("dist", [[], ["--dist=loadgroup"]])
+def test_under_xdist(project: pytest.Pytester, dist: list[str]) -> None:
+    pytest.importorskip("xdist")
+    arguments = ["--keras-models=artifacts", "--keras-env=py", "-n2", *dist]
+    assert named(project.runpytest_subprocess(*arguments)) == [GONE]
+    assert named(project.runpytest_subprocess(*arguments, "-k", "one")) == []
+
+
+def test_a_renamed_artifact(project: pytest.Pytester) -> None:
+    root = project.path / "artifacts"
+    (root / "deep" / "new name.h5").write_text("no model: old.h5")
+    assert named(run(project)) == [
+        (
+            "no artifact uses artifacts/old.h5.expected.npz any more: old.h5 is gone; renamed to new name.h5? "
+            "mv artifacts/old.h5.expected.npz 'artifacts/deep/new name.h5.expected.npz'"
+        )
+    ]
+    keep(root / "deep" / "new name.h5")
+    assert named(run(project)) == [
+        (
+            "no artifact uses artifacts/old.h5.expected.npz any more: old.h5 is gone; artifacts/deep/new name.h5 "
+            "is the same file, with expected outputs; rm artifacts/old.h5.expected.npz"
+        )
+    ]
+
+
+@pytest.mark.parametrize("content", [b"", b"no npz"])
+def test_a_file_that_nothing_uses_and_nothing_can_read(project: pytest.Pytester, content: bytes) -> None:
+    (project.path / "artifacts" / "old.h5.expected.npz").write_bytes(content)
+    assert named(run(project)) == [GONE]
+
+
+def test_a_directory_that_is_no_savedmodel_any_more(project: pytest.Pytester) -> None:
+    """What it was collected by is gone: it would drop out of the gate in silence."""
+    (project.path / "artifacts" / "old.h5").mkdir()
+    assert "old.h5 is there, and is no model" in named(run(project))[0]
+
+
+def test_in_a_directory_of_their_own(project: pytest.Pytester) -> None:
+    root, other = project.path / "artifacts", project.path / "kept"
+    keep(root / "one.h5", other / "one.h5.expected.npz")
+    keep(root / "deep" / "two.h5", other / "deep" / "two.h5.expected.npz")
+    keep(root / "one.h5", other / "deep" / "one.h5.expected.npz")
+    arguments = ["--keras-expected=kept"]
+    assert named(run(project, *arguments)) == [
+        (
+            "no artifact uses kept/deep/one.h5.expected.npz any more: one.h5 is gone; artifacts/one.h5 is the same "
+            "file, with expected outputs; rm kept/deep/one.h5.expected.npz"
+        )
+    ]
+    assert named(run(project, *arguments, "-k", "one")) == []
+    # One artifact given by its path tells nothing of the others whose files are kept there.
+    assert named(run(project, *arguments, models="artifacts/one.h5")) == []
+
+
+def test_what_lies_in_a_savedmodel_or_a_hidden_directory(project: pytest.Pytester) -> None:
+    root = project.path / "artifacts"
+    builders.saved_model(root / "towers")
+    for folder in ("towers/assets", ".git"):
+        (root / folder).mkdir()
+        shutil.copy(root / "old.h5.expected.npz", root / folder / "old.h5.expected.npz")
+    (root / "kerasload.toml").write_text('["towers"]\nskip = true\nreason = "needs TensorFlow"\n')
+    keep(root / "towers")
+    assert named(run(project)) == [GONE]
+
+
+# ---- when recording is refused
+
+
+def refused(pytester: pytest.Pytester, *arguments: str) -> str:
+    """What the usage error says, before anything was collected."""
+    result = pytester.runpytest_inprocess("--keras-env=py", *arguments)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "collected" not in result.stdout.str()
+    return result.stderr.str()
+
+
+@pytest.mark.parametrize("value", ["true", "1", "yes", "woodpecker"])
+def test_never_in_ci_unasked(project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("CI", value)
+    assert "refused where CI is set" in refused(project, "--keras-models=artifacts", "--keras-record")
+    assert run(project, "--keras-record", "--keras-record-in-ci").ret == pytest.ExitCode.TESTS_FAILED
+    assert run(project).ret == pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.mark.parametrize("value", ["", " ", "0", "false", "False", "no", "off"])
+def test_what_says_that_it_is_no_ci(project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("CI", value)
+    assert run(project, "--keras-record").ret == pytest.ExitCode.TESTS_FAILED
+
+
+def test_nothing_to_record_for(project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CI", raising=False)
+    assert "give --keras-models=PATH too" in refused(project, "--keras-record")
+
+
+def test_checks_of_an_artifact_that_xdist_takes_apart(
+    project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first environment writes what the others are compared with: only one process knows when it has."""
+    pytest.importorskip("xdist")
+    monkeypatch.delenv("CI", raising=False)
+    two = ["--keras-models=artifacts", "--keras-env=py", "--keras-env=b=py", "--keras-record"]
+    for apart in (["-n2"], ["-n2", "--dist=worksteal"], ["-n2", "--dist=each"]):
+        result = project.runpytest_subprocess(*two, *apart)
+        assert result.ret == pytest.ExitCode.USAGE_ERROR
+        assert "--dist=loadgroup" in result.stderr.str()
+    for together in (["-n0"], ["-n2", "--dist=loadgroup"], ["-n2", "--dist=loadfile"]):
+        result = project.runpytest_subprocess(*two, *together)
+        assert result.ret == pytest.ExitCode.TESTS_FAILED
+    assert project.runpytest_subprocess(*two[:2], *two[3:], "-n2").ret == pytest.ExitCode.TESTS_FAILED
+
+
+# ---- with TensorFlow
+
+
+def test_two_environments_and_one_file(gate: Callable[..., Any], tmp_path: Path) -> None:
+    """The first one writes, the second is compared with what was written; nothing is written twice."""
+    artifacts = tmp_path / "artifacts"
+    artifacts.mkdir()
+    h5_model(artifacts / "one.h5")
+    path = artifacts / "one.h5.expected.npz"
+    environments = [f"--keras-env=a={sys.executable}", f"--keras-env=b={sys.executable}"]
+    report = gate(
+        f"--keras-models={artifacts}", *environments, "--keras-record=all", "--keras-jobs=1", "-k", "predictions"
+    )
+    (artifact,) = report["artifacts"]
+    outcomes = {check["environment"]: check["outcome"] for check in artifact["checks"]}
+    assert outcomes == {"a": "skipped", "b": "passed"}, report["output"]
+    assert path.exists()
+
+    known = expected.read(path)
+    moved = {name: array + np.float32(1) for name, array in known.outputs.items()}
+    expected.write(path, replace(known, outputs=moved))
+    failing = gate(f"--keras-models={artifacts}", *environments[:1], "--keras-record=failing", "-k", "predictions")
+    check = checks_of(failing, "one.h5")["predictions"]
+    assert causes_of(check) == []
+    assert "rewritten" in check["findings"][0]["message"]
+    assert "differed by up to 1" in failing["output"]
