@@ -46,7 +46,7 @@ SCRIPT = """
         for layer in (keras.layers.Dense(8, activation="tanh"), *more, keras.layers.Dense(2, name="y")):
             outputs = layer(outputs)
         found = keras.Model(inputs, outputs)
-        found.compile("sgd", "mse", metrics=["mae"])
+        found.compile("sgd", "mean_squared_error", metrics=["mean_absolute_error"])
         return found
 
 
@@ -78,16 +78,17 @@ SCRIPT = """
             seen = 0
 
             def on_epoch_end(self, epoch, logs=None):
-                self.seen += "val_mae" in logs
+                self.seen += "val_loss" in logs
 
         here = directory / name  # made by the callback
+        best = here / ("best.keras" if hasattr(keras, "ops") else "best.h5")
         live = model(keras)
         stopping = keras.callbacks.EarlyStopping(patience=2, restore_best_weights=True)
-        recorder = WithLogs(here / "best.h5")
+        recorder = WithLogs(best)
         history = live.fit(
             x, y, validation_data=(x, y), epochs=9, verbose=2, callbacks=[Worsening(), stopping, recorder]
         )
-        known = np.load(str(here / "best.h5.expected.npz"))
+        known = np.load(str(best) + ".expected.npz")
         now = live(known["inputs/x"], training=False)
         answers = {"epochs": len(history.epoch), "seen": recorder.seen}
         answers["live"] = float(np.abs(known["outputs/y"] - np.asarray(now)).max())
