@@ -54,6 +54,10 @@ class Finding:
     """The whole of what was raised, for those who ask for it (``-vv``)."""
 
 
+class PredictionFailed(Exception):
+    """A model raised, or its process ended, when a test asked it; the message says what, and for which inputs."""
+
+
 @dataclass(frozen=True)
 class Measured:
     """What a comparison measured; None where nothing was compared."""
@@ -76,6 +80,8 @@ class CheckResult:
     seconds: float = 0.0
     reason: str = ""
     """Why a skipped check was skipped."""
+    mistake: bool = False
+    """An error that is none of this plugin's: a user's own hook gave what cannot be meant."""
 
     def as_json(self) -> dict[str, Any]:
         """The check as the JSON report of the contract holds it."""

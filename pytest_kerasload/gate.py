@@ -12,14 +12,18 @@ import traceback
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from pytest_kerasload.artifacts.record import Artifact, Format
 from pytest_kerasload.environments.spec import EnvironmentSpec
 from pytest_kerasload.environments.versions import Versions, probe
 from pytest_kerasload.findings import CheckResult, Finding
 from pytest_kerasload.settings import Settings
+
+if TYPE_CHECKING:
+    from pytest_kerasload.lending import Lender
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -113,10 +117,15 @@ class Gate:
 
     # ---- answers
 
-    def plan(self, tasks: Iterable[Task], *, ahead: bool) -> None:
-        """Tell which checks the run selected; with ``ahead``, begin to make them before they are asked for."""
+    def plan(self, tasks: Iterable[Task], *, ahead: bool, lending: bool = False) -> None:
+        """Tell which checks the run selected; with ``ahead``, begin to make them before they are asked for.
+
+        ``lending``: the run has tests that ask artifacts themselves (:attr:`lender`).
+        """
         wanted = list(tasks)
         self._planned = frozenset(wanted)
+        if lending:
+            self._pool.make_room()
         if ahead:
             self._pool.submit([task for task in wanted if task.check in LIVE])
 
@@ -129,6 +138,17 @@ class Gate:
             return None
         first = replace(task, environment=self.settings.environments_of(task.path)[0])
         return first if first == task or first in self._planned else None
+
+    def planned(self, task: Task) -> bool:
+        """Whether the run selected this check too."""
+        return task in self._planned
+
+    @cached_property
+    def lender(self) -> Lender:
+        """Lends artifacts to tests that ask them themselves."""
+        from pytest_kerasload.lending import Lender
+
+        return Lender(self, self._pool)
 
     def result(self, task: Task) -> CheckResult:
         """The answer to one check."""
@@ -222,7 +242,7 @@ class Gate:
             found = live[other] if live is not None and name not in STATIC else self.static(other)
             failing = [finding for finding in found.findings if finding.fails]
             if found.outcome == "error":
-                return replace(self.skipped(task, ""), outcome="error", reason=found.reason)
+                return replace(self.skipped(task, found.reason), outcome="error", mistake=found.mistake)
             return self.answer(task, failing) if failing else self.skipped(task, f"{name} did not pass")
         return None
 

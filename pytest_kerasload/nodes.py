@@ -31,6 +31,10 @@ class PluginDefect(Exception):
     """A check could not be made because of a defect of this plugin."""
 
 
+class UserMistake(Exception):
+    """A check could not be made because a hook of the user's own gave what cannot be meant."""
+
+
 class ArtifactFile(pytest.File):
     """The file on which an artifact's items hang."""
 
@@ -81,7 +85,7 @@ class ArtifactItem(pytest.Item):
     def runtest(self) -> None:
         result = self.result = self.gate().result(self.task)
         if result.outcome == "error":
-            raise PluginDefect(result.reason)
+            raise UserMistake(result.reason) if result.mistake else PluginDefect(result.reason)
         if result.outcome == "failed":
             raise ArtifactFailed(result)
         if result.outcome == "skipped":
@@ -92,6 +96,9 @@ class ArtifactItem(pytest.Item):
         if isinstance(error, ArtifactFailed):
             verbose = self.config.get_verbosity()
             return _repr(self, failure.headline(error.result), failure.lines(error.result, verbose))
+        if isinstance(error, UserMistake):
+            lines = f"kerasload: {error}".splitlines()
+            return _repr(self, lines[0], lines)
         if isinstance(error, PluginDefect):
             lines = [
                 "kerasload: internal error, a defect of the plugin and not of the artifact:",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pytest_kerasload import discovery, options
+from pytest_kerasload import discovery, fixtures, hookspecs, options
 from pytest_kerasload.arguments import Arguments
 from pytest_kerasload.artifacts.sniffing import savedmodel_marker
 from pytest_kerasload.settings import BadSetting, Settings
@@ -20,15 +21,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     options.add(parser)
 
 
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    pluginmanager.add_hookspecs(hookspecs)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "keras_models: every check of a Keras model artifact (kerasload)")
     for check in _CHECKS:
         config.addinivalue_line("markers", f"keras_{check.replace('-', '_')}: the {check} check (kerasload)")
+    config.pluginmanager.register(fixtures, "kerasload-fixtures")
     try:
         roots, on_command_line = options.models(config)
         if not roots:
             return
-        settings = options.read(config, roots)
+        settings = replace(options.read(config, roots), inputs_hook=hookspecs.InputsHook(config))
         if not hasattr(config, "workerinput"):
             _refuse_empty(roots)
     except ValueError as error:  # BadSetting, and what parsers raise
@@ -114,7 +120,8 @@ class Run:
         self._refuse_shared_expectations({task.path for task in tasks})
         if tasks:
             # An xdist worker sees every item and runs some: it begins with each when it is asked for it.
-            self.gate().plan(tasks, ahead=not hasattr(self.config, "workerinput"))
+            lending = any("keras_artifact" in getattr(item, "fixturenames", ()) for item in session.items)
+            self.gate().plan(tasks, ahead=not hasattr(self.config, "workerinput"), lending=lending)
 
     def _refuse_shared_expectations(self, artifacts: set[Path]) -> None:
         """With ``--keras-expected`` and several roots, no two artifacts may have the same file of expected outputs."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import fnmatch
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -102,19 +102,26 @@ class Settings:
 
     def overrides(self, artifact: Path) -> Overrides:
         """What ``kerasload.toml`` says of an artifact: every table whose glob matches, later ones over earlier."""
-        root = self.root_of(artifact)
+        root, name = self.root_of(artifact), self.name_of(artifact)
         merged: dict[str, Any] = {}
         name = artifact.relative_to(root).as_posix() if artifact != root and root.is_dir() else artifact.name
         for glob, given in self.tables.get(root, ()):
             if fnmatch.fnmatchcase(name, glob.rstrip("/")) or fnmatch.fnmatchcase(artifact.name, glob.rstrip("/")):
                 for key, value in given.items():
                     merged[key] = {**merged.get(key, {}), **value} if isinstance(value, Mapping) else value
+    inputs_hook: Callable[..., Any] | None = None
+    """Gives what users say of an artifact's inputs through their hook (:func:`pytest_kerasload.hooks.inputs_for`)."""
         return Overrides(**merged)
 
     def environments_of(self, artifact: Path) -> tuple[EnvironmentSpec, ...]:
         """The environments that an artifact is checked in."""
         wanted = self.overrides(artifact).environments
         return tuple(one for one in self.environments if not wanted or one.id in wanted)
+    def name_of(self, artifact: Path) -> str:
+        """What an artifact goes by: its path under its root, with forward slashes."""
+        root = self.root_of(artifact)
+        return artifact.relative_to(root).as_posix() if artifact != root and root.is_dir() else artifact.name
+
 
     def references(self, artifact: Path) -> tuple[Reference, ...]:
         """Where the custom objects of an artifact are."""

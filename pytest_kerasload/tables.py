@@ -91,6 +91,25 @@ def _fields(table: Mapping[str, Any], base: Path) -> Mapping[str, Any]:
     return fields
 
 
+def input_table(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The table of one input that was given in Python; BadSetting as for one of the file.
+
+    Tuples and arrays stand for lists, None for a size that is free.
+    """
+    table = {key: _plain(value) for key, value in given.items()}
+    if isinstance(table.get("shape"), list):
+        table["shape"] = [-1 if size is None else size for size in table["shape"]]
+    _check(table, _INPUT_KEYS)
+    return table
+
+
+def _plain(value: Any) -> Any:
+    """A value as TOML would have given it: NumPy's scalars as numbers, arrays and tuples as lists."""
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
+
+
 def _check(table: Mapping[str, Any], keys: Mapping[str, tuple[type, ...]]) -> None:
     """BadSetting for a key that is not known, or a value of another type or out of range."""
     for key, value in table.items():

@@ -19,9 +19,11 @@ from pytest_kerasload.findings import CheckResult, Finding
 from pytest_kerasload.settings import Reference
 
 if TYPE_CHECKING:
+from pytest_kerasload.hooks import HookMistake
     from pytest_kerasload.gate import Gate, Task
 
 # One answer of a process may take this long, and as much longer as a slow disk needs to read the artifact. A check
+    from pytest_kerasload.checks.verdict import Context
 # asks several times: how often depends on the artifact, how long the longest answer takes hardly does.
 _SECONDS = 120.0
 _SECONDS_A_MEGABYTE = 1.0
@@ -79,6 +81,8 @@ class Driver:
             result = replace(self.gate.skipped(task, ""), outcome="error", reason=traceback.format_exc())
         result = replace(result, seconds=time.monotonic() - began)
         group.results[task] = result
+        except HookMistake as mistake:
+            result = replace(self.gate.skipped(task, str(mistake)), outcome="error", mistake=True)
         return result
 
     @staticmethod
@@ -88,7 +92,6 @@ class Driver:
     def _judge(self, group: Group, task: Task) -> CheckResult:
         from pytest_kerasload.causes.catalogue import cause
         from pytest_kerasload.checks import custom_objects, load, predictions, roundtrip
-        from pytest_kerasload.checks.verdict import Context
         from pytest_kerasload.gate import environment_finding
 
         environment = group.key[0]
@@ -96,8 +99,7 @@ class Driver:
         if versions.problem:
             return self.gate.answer(task, (environment_finding(versions, environment),))
         try:
-            records = self.gate.writer(task) == task
-            context = Context(self._session_for(group), self.settings, self._import_error, records)
+            context = self.context(group, records=self.gate.writer(task) == task)
             if task.check == "roundtrip":
                 verdict = roundtrip.check(context, task.variant)  # type: ignore[arg-type]
             else:
@@ -122,6 +124,12 @@ class Driver:
         artifact = self.gate.artifact(group.path)
         if self._session is not None and self._process is not None and self._process.pid is not None:
             self._session.limits = self._limits(artifact.bytes)
+    def context(self, group: Group, *, records: bool = False) -> Context:
+        """The artifact of a group in this driver's process, which is started where there is none (any more)."""
+        from pytest_kerasload.checks.verdict import Context
+
+        return Context(self._session_for(group), self.settings, self._import_error, records)
+
             return self._session
         process = self._started(group.key)
         self._session = Session(

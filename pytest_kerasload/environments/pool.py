@@ -10,8 +10,9 @@ import os
 import shutil
 import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,10 +31,15 @@ if TYPE_CHECKING:
 _BYTES_A_JOB = 4 << 30
 
 
-def default_jobs() -> int:
-    """As many processes as there are cores and memory for; under pytest-xdist, this pytest process' share of them."""
-    pytests = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
-    return max(1, min(cores(), psutil.virtual_memory().total // _BYTES_A_JOB) // pytests)
+def default_jobs(beside: int = 0) -> int:
+    """As many processes as there are cores and memory for, with ``beside`` others; under pytest-xdist, this pytest
+    process' share of them."""
+    return max(1, min(cores(), psutil.virtual_memory().total // _BYTES_A_JOB - beside) // pytests())
+
+
+def pytests() -> int:
+    """How many pytest processes share the machine: more than one under pytest-xdist."""
+    return int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
 
 
 def cores() -> int:
@@ -53,6 +59,9 @@ class Pool:
         self._changed = threading.Condition()
         self._threads: list[threading.Thread] = []
         self._closing = False
+        self._beside = 0
+        self._busy: set[int] = set()
+        self._quiet = False
         self._workers: set[Driver] = set()
         self.directory = Path(tempfile.mkdtemp(prefix="kerasload-"))
 
@@ -93,6 +102,30 @@ class Pool:
             self.submit([task])
         return self._futures[task].result()
 
+    def make_room(self) -> None:
+        """Leave memory for the process of :meth:`beside`; to be said before the first check is queued."""
+        self._beside = 1
+        self.jobs = self.settings.jobs or default_jobs(self._beside)
+
+    def beside(self) -> Driver:
+        """A driver for whoever asks artifacts something else than checks do; its process ends with the pool's."""
+        worker = Driver(self.gate, self.directory, threads=max(1, cores() // pytests()), memory=self._memory())
+        self._workers.add(worker)
+        return worker
+
+    @contextmanager
+    def quiet(self) -> Iterator[None]:
+        """No process of the pool works meanwhile; begins when those at work have made their check."""
+        with self._changed:
+            self._quiet = True
+            self._changed.wait_for(lambda: not self._busy)
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._quiet = False
+                self._changed.notify_all()
+
     def close(self) -> None:
         """End all processes at once, whatever they are doing."""
         with self._changed:
@@ -108,15 +141,20 @@ class Pool:
 
     def _memory(self) -> int:
         """What one process may grow to: its share of most of the machine's memory."""
-        return psutil.virtual_memory().total * 4 // 5 // self.jobs
+        return psutil.virtual_memory().total * 4 // 5 // (self.jobs + self._beside)
 
     # ---- the threads
 
     def _next(self, current: Group | None, key: Key | None) -> Group | None:
         """The group to work on: the current one while it has work, else one for the same process, else any."""
         with self._changed:
+            self._rest()
             while not self._closing:
+                if self._quiet:
+                    self._changed.wait()
+                    continue
                 if current is not None and current.waiting:
+                    self._busy.add(threading.get_ident())
                     return current
                 open_groups = [g for g in self._groups.values() if g.waiting and not g.claimed]
                 chosen = next((g for g in open_groups if g.key == key), None) or next(iter(open_groups), None)
@@ -124,9 +162,16 @@ class Pool:
                     if current is not None:
                         current.claimed = False
                     chosen.claimed = True
+                    self._busy.add(threading.get_ident())
                     return chosen
                 self._changed.wait()
             return None
+
+    def _rest(self) -> None:
+        """This thread is at work no more."""
+        with self._changed:
+            self._busy.discard(threading.get_ident())
+            self._changed.notify_all()
 
     def _give_up(self, group: Group | None, error: Exception) -> None:
         with self._changed:
@@ -160,3 +205,4 @@ class Pool:
             self._give_up(group, error)
         finally:
             worker.end()
+            self._rest()

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -239,3 +239,9 @@ def _sendable(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_sendable(item) for item in value]
     return value
+    def latency(self, loaded: Loaded, inputs: Sequence[Array | None], repeat: int) -> list[float]:
+        """Seconds of each of ``repeat`` calls of the model for one batch; each may take what one answer may."""
+        data = [b"" if array is None else _dump(array) for array in inputs]
+        limits = replace(self.limits, seconds=self.limits.seconds * (repeat + 1))
+        return list(self.process.ask("latency", limits, key=loaded.key, inputs=data, repeat=repeat)["seconds"])
+

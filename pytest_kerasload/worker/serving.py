@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import os
 import shutil
+import time
 import traceback
 import warnings
 from typing import Any, Callable, Dict, List, Optional
@@ -143,6 +145,44 @@ def _differences(first: List[Any], second: List[Any]) -> Dict[str, Any]:
         elif not np.array_equal(one, other):
             places.append([name, int((one != other).sum()), "", "", None])
     return {
+    def latency(self, key: str, inputs: List[bytes], repeat: int) -> Dict[str, Any]:
+        """Seconds of each of ``repeat`` calls of a model, after one that builds what the others use again."""
+        held = self.models[key]
+        given = [arrays.parse(data) if data else None for data in inputs]
+        seconds: List[float] = []
+        timed = copy.copy(held)
+        if held.kind == "signatures":
+            timed.endpoints = {name: _Timed(self.runtime.tf, one, seconds) for name, one in held.endpoints.items()}
+        else:
+            timed.model = _Timed(self.runtime.tf, held.model, seconds)
+        calls = []
+        for _ in range(repeat + 1):
+            del seconds[:]
+            timed.predict(given)
+            calls.append(sum(seconds))
+        return {"seconds": calls[1:]}
+
+
+class _Timed:
+    """A callable that notes how long each call takes, until its values are there; all else is the callable's own."""
+
+    def __init__(self, tf: Any, timed: Any, seconds: List[float]) -> None:
+        self._tf = tf
+        self._timed = timed
+        self._seconds = seconds
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._timed, name)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        began = time.perf_counter()
+        result = self._timed(*args, **kwargs)
+        for tensor in self._tf.nest.flatten(result, expand_composites=True):
+            if hasattr(tensor, "numpy"):  # a GPU computes while Python goes on
+                tensor.numpy()
+        self._seconds.append(time.perf_counter() - began)
+        return result
+
         "counts": [len(first), len(second)],
         "names": [[name for name, _ in first], [name for name, _ in second]],
         "places": places,
