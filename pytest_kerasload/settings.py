@@ -104,7 +104,6 @@ class Settings:
         """What ``kerasload.toml`` says of an artifact: every table whose glob matches, later ones over earlier."""
         root, name = self.root_of(artifact), self.name_of(artifact)
         merged: dict[str, Any] = {}
-        name = artifact.relative_to(root).as_posix() if artifact != root and root.is_dir() else artifact.name
         for glob, given in self.tables.get(root, ()):
             if fnmatch.fnmatchcase(name, glob.rstrip("/")) or fnmatch.fnmatchcase(artifact.name, glob.rstrip("/")):
                 for key, value in given.items():
