@@ -16,14 +16,14 @@ from pytest_kerasload.environments.process import Limits, Process, RequestFailed
 from pytest_kerasload.environments.session import Session
 from pytest_kerasload.environments.spec import EnvironmentSpec
 from pytest_kerasload.findings import CheckResult, Finding
+from pytest_kerasload.hooks import HookMistake
 from pytest_kerasload.settings import Reference
 
 if TYPE_CHECKING:
-from pytest_kerasload.hooks import HookMistake
+    from pytest_kerasload.checks.verdict import Context
     from pytest_kerasload.gate import Gate, Task
 
 # One answer of a process may take this long, and as much longer as a slow disk needs to read the artifact. A check
-    from pytest_kerasload.checks.verdict import Context
 # asks several times: how often depends on the artifact, how long the longest answer takes hardly does.
 _SECONDS = 120.0
 _SECONDS_A_MEGABYTE = 1.0
@@ -77,12 +77,12 @@ class Driver:
             result = self.gate.unmet(task, group.results if needs else None) or self._judge(group, task)
         except CancelledError:
             raise
+        except HookMistake as mistake:
+            result = replace(self.gate.skipped(task, str(mistake)), outcome="error", mistake=True)
         except Exception:  # a defect of this plugin is told apart from a failing artifact
             result = replace(self.gate.skipped(task, ""), outcome="error", reason=traceback.format_exc())
         result = replace(result, seconds=time.monotonic() - began)
         group.results[task] = result
-        except HookMistake as mistake:
-            result = replace(self.gate.skipped(task, str(mistake)), outcome="error", mistake=True)
         return result
 
     @staticmethod
@@ -120,16 +120,16 @@ class Driver:
 
     # ---- the process
 
-    def _session_for(self, group: Group) -> Session:
-        artifact = self.gate.artifact(group.path)
-        if self._session is not None and self._process is not None and self._process.pid is not None:
-            self._session.limits = self._limits(artifact.bytes)
     def context(self, group: Group, *, records: bool = False) -> Context:
         """The artifact of a group in this driver's process, which is started where there is none (any more)."""
         from pytest_kerasload.checks.verdict import Context
 
         return Context(self._session_for(group), self.settings, self._import_error, records)
 
+    def _session_for(self, group: Group) -> Session:
+        artifact = self.gate.artifact(group.path)
+        if self._session is not None and self._process is not None and self._process.pid is not None:
+            self._session.limits = self._limits(artifact.bytes)
             return self._session
         process = self._started(group.key)
         self._session = Session(
