@@ -94,11 +94,18 @@ class Settings:
     json: Path | None = None
     tables: Mapping[Path, tuple[tuple[str, Mapping[str, Any]], ...]] = field(default_factory=dict)
     """``kerasload.toml`` by artifact root: glob and the fields of Overrides that it gives, in the order of the file."""
+    inputs_hook: Callable[..., Any] | None = None
+    """Gives what users say of an artifact's inputs through their hook (:func:`pytest_kerasload.hooks.inputs_for`)."""
 
     def root_of(self, artifact: Path) -> Path:
         """The ``--keras-models`` path under which an artifact was found."""
         above = [root for root in self.models if artifact == root or artifact.is_relative_to(root)]
         return max(above, key=lambda root: len(root.parts), default=artifact.parent)
+
+    def name_of(self, artifact: Path) -> str:
+        """What an artifact goes by: its path under its root, with forward slashes."""
+        root = self.root_of(artifact)
+        return artifact.relative_to(root).as_posix() if artifact != root and root.is_dir() else artifact.name
 
     def overrides(self, artifact: Path) -> Overrides:
         """What ``kerasload.toml`` says of an artifact: every table whose glob matches, later ones over earlier."""
@@ -108,19 +115,12 @@ class Settings:
             if fnmatch.fnmatchcase(name, glob.rstrip("/")) or fnmatch.fnmatchcase(artifact.name, glob.rstrip("/")):
                 for key, value in given.items():
                     merged[key] = {**merged.get(key, {}), **value} if isinstance(value, Mapping) else value
-    inputs_hook: Callable[..., Any] | None = None
-    """Gives what users say of an artifact's inputs through their hook (:func:`pytest_kerasload.hooks.inputs_for`)."""
         return Overrides(**merged)
 
     def environments_of(self, artifact: Path) -> tuple[EnvironmentSpec, ...]:
         """The environments that an artifact is checked in."""
         wanted = self.overrides(artifact).environments
         return tuple(one for one in self.environments if not wanted or one.id in wanted)
-    def name_of(self, artifact: Path) -> str:
-        """What an artifact goes by: its path under its root, with forward slashes."""
-        root = self.root_of(artifact)
-        return artifact.relative_to(root).as_posix() if artifact != root and root.is_dir() else artifact.name
-
 
     def references(self, artifact: Path) -> tuple[Reference, ...]:
         """Where the custom objects of an artifact are."""

@@ -219,6 +219,12 @@ class Session:
         ]
         return tuple(self._ask("resolve", wanted=wanted)["answers"])
 
+    def latency(self, loaded: Loaded, inputs: Sequence[Array | None], repeat: int) -> list[float]:
+        """Seconds of each of ``repeat`` calls of the model for one batch; each may take what one answer may."""
+        data = [b"" if array is None else _dump(array) for array in inputs]
+        limits = replace(self.limits, seconds=self.limits.seconds * (repeat + 1))
+        return list(self.process.ask("latency", limits, key=loaded.key, inputs=data, repeat=repeat)["seconds"])
+
     def drop(self, *loaded: Loaded, copy: Path | None = None) -> None:
         """Let go of models, and of a copy that :meth:`save` made."""
         self._ask("release", keys=[one.key for one in loaded], directory=str(copy.parent) if copy is not None else None)
@@ -239,9 +245,3 @@ def _sendable(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_sendable(item) for item in value]
     return value
-    def latency(self, loaded: Loaded, inputs: Sequence[Array | None], repeat: int) -> list[float]:
-        """Seconds of each of ``repeat`` calls of the model for one batch; each may take what one answer may."""
-        data = [b"" if array is None else _dump(array) for array in inputs]
-        limits = replace(self.limits, seconds=self.limits.seconds * (repeat + 1))
-        return list(self.process.ask("latency", limits, key=loaded.key, inputs=data, repeat=repeat)["seconds"])
-

@@ -126,25 +126,6 @@ class Server:
             self.runtime.forget()
         return {}
 
-
-def _differences(first: List[Any], second: List[Any]) -> Dict[str, Any]:
-    """How two lists of named arrays differ: in number, or by place with shapes and the largest difference."""
-    import numpy as np
-
-    places = []
-    for (name, one), (_, other) in zip(first, second):
-        if one.shape != other.shape or one.dtype != other.dtype:
-            what = "%s %s" % (one.dtype.name, list(one.shape)), "%s %s" % (other.dtype.name, list(other.shape))
-            places.append([name, int(one.size), what[0], what[1], None])
-        elif one.dtype.kind in "fc":
-            same = (one == other) | (np.isnan(one) & np.isnan(other))
-            if not same.all():
-                with np.errstate(all="ignore"):
-                    largest = float(np.nanmax(np.abs(one.astype(np.float64) - other.astype(np.float64))))
-                places.append([name, int((~same).sum()), "", "", largest])
-        elif not np.array_equal(one, other):
-            places.append([name, int((one != other).sum()), "", "", None])
-    return {
     def latency(self, key: str, inputs: List[bytes], repeat: int) -> Dict[str, Any]:
         """Seconds of each of ``repeat`` calls of a model, after one that builds what the others use again."""
         held = self.models[key]
@@ -183,6 +164,25 @@ class _Timed:
         self._seconds.append(time.perf_counter() - began)
         return result
 
+
+def _differences(first: List[Any], second: List[Any]) -> Dict[str, Any]:
+    """How two lists of named arrays differ: in number, or by place with shapes and the largest difference."""
+    import numpy as np
+
+    places = []
+    for (name, one), (_, other) in zip(first, second):
+        if one.shape != other.shape or one.dtype != other.dtype:
+            what = "%s %s" % (one.dtype.name, list(one.shape)), "%s %s" % (other.dtype.name, list(other.shape))
+            places.append([name, int(one.size), what[0], what[1], None])
+        elif one.dtype.kind in "fc":
+            same = (one == other) | (np.isnan(one) & np.isnan(other))
+            if not same.all():
+                with np.errstate(all="ignore"):
+                    largest = float(np.nanmax(np.abs(one.astype(np.float64) - other.astype(np.float64))))
+                places.append([name, int((~same).sum()), "", "", largest])
+        elif not np.array_equal(one, other):
+            places.append([name, int((one != other).sum()), "", "", None])
+    return {
         "counts": [len(first), len(second)],
         "names": [[name for name, _ in first], [name for name, _ in second]],
         "places": places,
