@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from pytest_kerasload import discovery, expected
+from pytest_kerasload import discovery, expected, vetting
 from pytest_kerasload.artifacts.sniffing import savedmodel_marker
 from pytest_kerasload.gate import tasks_for
 from pytest_kerasload.reports.collected import Collected
@@ -89,7 +89,7 @@ def _gone(path: Path, settings: Settings) -> str:
 def _digest(path: Path) -> str | None:
     """The digest of the artifact that the outputs were recorded from; None where the file does not tell."""
     try:
-        digest = expected.read(path).provenance.get("sha256")
+        digest = vetting.read(path).provenance.get("sha256")
     except (OSError, expected.ExpectedUnreadable):
         return None
     return digest if isinstance(digest, str) and digest else None

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pytest_kerasload import comparison, expected, inputs
+from pytest_kerasload import comparison, expected, inputs, vetting
 from pytest_kerasload.causes.catalogue import cause
 from pytest_kerasload.causes.explaining import explain
 from pytest_kerasload.checks.verdict import Context
@@ -23,7 +23,7 @@ Array = NDArray[Any]
 def stored(context: Context) -> expected.Expected | None:
     """The artifact's expected outputs, or None when there are none that can be read."""
     try:
-        return expected.read(context.expected_path)
+        return vetting.read(context.expected_path)
     except (OSError, expected.ExpectedUnreadable):
         return None
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from pytest_kerasload import comparison, expected
+from pytest_kerasload import comparison, expected, vetting
 from pytest_kerasload.causes.catalogue import cause
 from pytest_kerasload.checks import comparing
 from pytest_kerasload.checks.recording import record
@@ -77,7 +77,7 @@ def _was(context: Context, verdict: Verdict) -> str:
     else:
         told = failing[0].message.splitlines()[0]
     try:
-        digest = expected.read(context.expected_path).provenance.get("sha256")
+        digest = vetting.read(context.expected_path).provenance.get("sha256")
     except (OSError, expected.ExpectedUnreadable):
         return told
     if not digest:
@@ -94,7 +94,7 @@ def against_expected(context: Context, loaded: Loaded) -> Verdict:
     if not os.path.lexists(path):
         return Verdict((_missing(context),))
     try:
-        known = expected.read(path)
+        known = vetting.read(path)
     except (OSError, expected.ExpectedUnreadable) as error:
         return Verdict((_unreadable(context, error),))
     empty = [name for name, array in known.outputs.items() if not comparison.comparable(array)]
@@ -220,7 +220,7 @@ def _refused(context: Context, known: expected.Expected, error: RequestFailed) -
     shapes = ", ".join(f"{name} {array.dtype.name}{list(array.shape)}" for name, array in known.inputs.items())
     return cause("predictions-refused").finding(
         f"{context.artifact.path.name} loads on {context.label} and does not answer the stored inputs ({shapes})",
-        detail="\n".join([f"{error.type}: {error.text}", *_since(context, known)]),
+        detail="\n".join(filter(None, [f"{error.type}: {error.text}", vetting.rows(known), *_since(context, known)])),
     )
 
 
@@ -258,6 +258,8 @@ def _differs(context: Context, known: expected.Expected, one: comparison.ArrayCo
         lines.append(f"{one.max_abs / measured:,.0f} times the noise measured when recorded ({measured:.3g})")
     if one.classes:
         lines.append(one.classes)
+    if one.kind == "shape":
+        lines.append(vetting.rows(known))
     lines += _since(context, known)
     lines.append(comparison.table(one))
     # NaN where there were numbers is the artifact's own trouble, whichever file it is.
