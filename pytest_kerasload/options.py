@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,9 +14,11 @@ import pytest
 from pytest_kerasload import settings as words
 from pytest_kerasload import tables
 from pytest_kerasload.environments import spec
-from pytest_kerasload.settings import BadSetting, Settings
+from pytest_kerasload.settings import BadSetting, Generation, Settings
 
 T = TypeVar("T")
+
+_HYPOTHESIS_EXAMPLES = 100  # what hypothesis itself tries, unless told otherwise
 
 
 def add(parser: pytest.Parser) -> None:
@@ -231,3 +235,28 @@ def read(config: pytest.Config, roots: Sequence[Path]) -> Settings:
         jobs=int(reader.parsed("jobs", _number(1, whole=True), 0.0)) or None,
         tables={root: tables.read(root) for root in roots},
     )
+
+
+def late(config: pytest.Config, settings: Settings) -> Settings:
+    """The settings with what is known once conftest files were read: hypothesis' profile, where examples are kept."""
+    cache = getattr(config, "cache", None)  # none with -p no:cacheprovider
+    try:
+        directory = None if cache is None else cache.mkdir("kerasload")
+    except OSError:  # a project that may only be read
+        directory = None
+    settings = replace(settings, examples_dir=directory)
+    hypothesis = sys.modules.get("hypothesis")
+    if hypothesis is None:  # then nobody loaded a profile or gave a seed
+        return settings
+    chosen, name = hypothesis.settings.default, hypothesis.settings.get_current_profile_name()
+    seed = config.getoption("hypothesis_seed", None)
+    generation = Generation(
+        seed=None if seed is None else str(seed), verbosity=config.getoption("hypothesis_verbosity", None)
+    )
+    # Its own profiles are called so; a project may have put others under these names.
+    own = name.partition("-with-")[0] in ("default", "ci") and chosen.max_examples == _HYPOTHESIS_EXAMPLES
+    if not own or config.getoption("hypothesis_profile", None):
+        generation = replace(generation, profile=chosen)
+        if Reader(config).value("examples")[0] in (None, ""):
+            settings = replace(settings, examples=chosen.max_examples)
+    return replace(settings, generation=generation)

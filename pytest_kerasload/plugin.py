@@ -146,7 +146,7 @@ class Run:
         if self._gate is None:
             from pytest_kerasload.gate import Gate
 
-            self._gate = Gate(self.settings)
+            self._gate = Gate(options.late(self.config, self.settings))
         return self._gate
 
     @pytest.hookimpl(wrapper=True)

@@ -71,6 +71,18 @@ class Overrides:
 
 
 @dataclass(frozen=True)
+class Generation:
+    """What hypothesis was told: the profile that the user chose (a ``hypothesis.settings``), a seed, how much to say.
+
+    Without a profile and a seed, runs are derandomised and keep no database.
+    """
+
+    profile: Any = None
+    seed: str | None = None
+    verbosity: str | None = None
+
+
+@dataclass(frozen=True)
 class Settings:
     """Everything that a run was told."""
 
@@ -88,6 +100,9 @@ class Settings:
     timeout: float | None = None
     memory: int | None = None
     examples: int = 10
+    generation: Generation = Generation()
+    examples_dir: Path | None = None
+    """Where examples that fail are saved and tried again in the next run; None: nowhere."""
     rtol: float | None = None
     atol: float | None = None
     jobs: int | None = None

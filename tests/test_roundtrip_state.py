@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pytest_kerasload.checks import roundtrip
+from pytest_kerasload.checks import losses
 from pytest_kerasload.environments.session import Comparison, Difference
 from pytest_kerasload.findings import Finding
 
@@ -23,7 +23,7 @@ def findings(*, inference_only: bool = False, **parts: Any) -> list[Finding]:
         settings=SimpleNamespace(inference_only=inference_only),
     )
     compared = Comparison(**{"weights": SAME, "optimizer": SAME, **parts})
-    return list(roundtrip._state_findings(context, "h5", compared))
+    return list(losses.state(context, "h5", compared))
 
 
 def test_the_same_model_has_no_findings() -> None:

@@ -41,7 +41,8 @@ def test_what_is_left_shows_the_failure_and_the_budget_is_kept(batch: Array, cal
     (small,) = reduced([batch], asked, calls=calls)
     assert shows([small])
     assert len(answers) <= calls
-    assert small.dtype == batch.dtype and small.shape[1:] == batch.shape[1:] and 1 <= small.shape[0] <= batch.shape[0]
+    assert (small.dtype, small.shape[1:]) == (batch.dtype, batch.shape[1:])
+    assert 1 <= small.shape[0] <= batch.shape[0]
     assert np.count_nonzero(small) <= np.count_nonzero(batch)
     assert np.array_equal(batch, before)
 
@@ -116,8 +117,9 @@ def test_whole_numbers_stay_in_their_range() -> None:
         return bool((example[0] > 40).any())
 
     (small,) = reduced([np.array([[57, 91]], np.uint8)], shows, [Domain(2, least=2, most=99)])
-    assert sorted(small[0].tolist()) == [2, 50] and small.dtype == np.uint8
-    assert min(seen) >= 2 and max(seen) <= 99
+    assert sorted(small[0].tolist()) == [2, 50]
+    assert small.dtype == np.uint8
+    assert 2 <= min(seen) <= max(seen) <= 99
 
 
 def test_elements_that_have_to_stay_do() -> None:

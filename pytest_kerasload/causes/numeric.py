@@ -31,6 +31,33 @@ CAUSES: tuple[Cause, ...] = (
         "give a tolerance for this artifact in kerasload.toml",
     ),
     _cause(
+        "outputs-not-finite",
+        "Finite inputs give NaN or infinity",
+        "look for divisions by zero, logarithms and roots in the model, and for weights that hold NaN",
+        "where it takes some numbers only, say in kerasload.toml which: inputs.NAME = { min = 0 }",
+    ),
+    _cause(
+        "weights-not-finite",
+        "Weights in the file are not numbers: its training diverged",
+        "take a checkpoint from before the loss became NaN",
+    ),
+    _cause(
+        "inputs-restricted",
+        "The model gives NaN or infinity for some numbers around 0, as logarithms and roots do",
+        "say in kerasload.toml which numbers it takes: inputs.NAME = { min = 0 }",
+    ),
+    _cause(
+        "batch-dependent",
+        "What a row gives depends on what is in the other rows of its batch",
+        "take statistics over the batch out of inference (training=True, softmax over the first axis), or always "
+        "serve the same batches",
+    ),
+    _cause(
+        "batch-size-dependent",
+        "A row gives something else alone than in a batch, whatever is in the other rows",
+        "look for sizes of the batch in the model: tf.shape(x)[0], tf.squeeze without an axis, reductions over axis 0",
+    ),
+    _cause(
         "loads-differ",
         "Two loads of the same file give different weights: some weights are not in the file",
         "save it again with sublayers in flat lists, and with everything built before saving",

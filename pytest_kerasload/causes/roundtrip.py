@@ -97,4 +97,9 @@ CAUSES: tuple[Cause, ...] = (
         do.SAVE_AS_KERAS,
         source="tensorflow/tensorflow#39793; keras-team/keras#20598",
     ),
+    _cause(
+        "example-unreadable",
+        "The example that failed in an earlier run cannot be read, and was not tried",
+        "delete the file",
+    ),
 )

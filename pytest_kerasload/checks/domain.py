@@ -1,0 +1,192 @@
+"""Finite inputs that give NaN or infinity: a failure, or numbers that the model was never meant for."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pytest_kerasload.causes.catalogue import cause
+from pytest_kerasload.checks.examples import Shelf, domains, told
+from pytest_kerasload.checks.verdict import Context
+from pytest_kerasload.environments.process import RequestFailed
+from pytest_kerasload.environments.session import Loaded, Output
+from pytest_kerasload.findings import Finding, Remedy
+from pytest_kerasload.shrinking import reduced
+
+if TYPE_CHECKING:
+    from pytest_kerasload.checks.properties import Asked
+
+Array = NDArray[Any]
+
+_SECONDS = 20.0
+_MOST_INPUTS = 8
+
+
+def nan_weights(context: Context, model: Loaded) -> tuple[str, ...]:
+    """The model's weights that hold NaN. Infinity may stand in a mask."""
+    known = context.session.fingerprints(model)
+    return tuple(str(weight["name"]) for weight in known if math.isnan(weight["rms"]))
+
+
+def of_weights(context: Context, missing: Sequence[str]) -> Iterator[Finding]:
+    """The finding for weights that hold NaN."""
+    if missing:
+        yield cause("weights-not-finite").finding(
+            f"{context.artifact.path.name}: {len(missing)} of its weights hold NaN", where=_some(missing)
+        )
+
+
+def findings(asked: Asked, missing: Sequence[str], shelf: Shelf) -> Iterator[Finding]:
+    """What NaN and infinity in the outputs mean.
+
+    Bad in [0, 1], or at 0 or 1 only: a failure. Bad around 0 and good in [0, 1]: numbers such as a logarithm does not
+    take, which is a note with the line that says so in ``kerasload.toml``. ``missing`` are weights that hold NaN.
+    """
+    bad = [kind for kind, (_, outputs) in asked.answers.items() if not finite(outputs)]
+    if missing and bad:
+        yield _failure(asked, bad[-1], missing, shelf)
+    elif missing:
+        yield from of_weights(asked.context, missing)
+    elif "normal" in bad and (good := _good(asked, bad)) is not None and not _at_zero(asked, bad):
+        yield _takes(asked, bad, good)
+    elif bad == ["zeros"] and (indices := _only_indices(asked)):
+        yield cause("outputs-not-finite").finding(
+            f"{asked.context.artifact.path.name} gives NaN or infinity where {indices} holds nothing but the lowest "
+            "index (padding): such rows are not expected",
+            where=indices,
+            fails=False,
+        )
+    elif bad:
+        yield _failure(asked, bad[-1], missing, shelf)
+
+
+def finite(outputs: Sequence[Output]) -> bool:
+    """Whether no output holds NaN or infinity."""
+    return all(output.array.dtype.kind not in "fc" or bool(np.isfinite(output.array).all()) for output in outputs)
+
+
+def _answers(asked: Asked, example: Sequence[Array]) -> bool | None:
+    """Whether the outputs for an example are finite; None when the model refuses it."""
+    try:
+        return finite(asked.ask(example))
+    except RequestFailed:
+        return None
+
+
+# ---- failures
+
+
+def _failure(asked: Asked, kind: str, missing: Sequence[str], shelf: Shelf) -> Finding:
+    example, outputs = asked.answers[kind]
+
+    def shows(candidate: list[Array]) -> bool:
+        return _answers(asked, candidate) is False
+
+    rows = asked.plan.batch is None
+    small = reduced(example, shows, domains(asked.plan, example), rows=rows, calls=40, seconds=_SECONDS)
+    outputs = asked.ask(small)
+    wrong = next((one for one in outputs if not finite([one])), outputs[0])
+    count = int((~np.isfinite(wrong.array)).sum())
+    name = asked.context.artifact.path.name
+    why = f"; {len(missing)} of its weights hold NaN" if missing else ""
+    return cause("outputs-not-finite").finding(
+        f"{name} gives NaN or infinity for finite inputs: {wrong.names[0]}: {count:,} of {wrong.array.size:,} "
+        f"elements{why}",
+        where=_some(missing) or wrong.names[0],
+        detail="\n".join([*told(asked.plan, small), *shelf.keep(asked.plan, small, {"outputs": outputs}, "finite")]),
+    )
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+
+
+# ---- notes
+
+
+def _good(asked: Asked, bad: Sequence[str]) -> list[Array] | None:
+    """Numbers in [0, 1] for which the outputs are finite: without the ends, where those are to blame."""
+    if "uniform" not in asked.answers:
+        return None
+    example = asked.answers["uniform"][0]
+    if "uniform" not in bad:
+        return example
+    inner = [np.clip(array, 0.01, 0.99) if array.dtype.kind == "f" else array for array in example]
+    return inner if {"zeros", "ones"} & set(bad) and _answers(asked, inner) else None
+
+
+def _at_zero(asked: Asked, bad: Sequence[str]) -> bool:
+    """Whether of the numbers around 0 it is 0 itself that gives NaN or infinity."""
+    if "zeros" not in bad:
+        return False
+    example = asked.answers["normal"][0]
+    moved = [
+        np.where(array == 0, array.dtype.type(0.01), array) if array.dtype.kind == "f" else array for array in example
+    ]
+    return bool(_answers(asked, moved))
+
+
+def _only_indices(asked: Asked) -> str:
+    """The inputs of whole numbers whose lowest value is to blame, where it is none of the others."""
+    example, good = asked.answers["zeros"][0], asked.answers.get("uniform", ((), ()))[0]
+    names = [
+        spec.name
+        for spec, ask, array in zip(asked.plan.specs, asked.plan.asks, example, strict=True)
+        if array.dtype.kind in "iu" or ask.bound is not None
+    ]
+    if not names or len(good) != len(example):
+        return ""
+    mixed = [
+        known if spec.name in names else array
+        for spec, array, known in zip(asked.plan.specs, example, good, strict=True)
+    ]
+    return ", ".join(names) if _answers(asked, mixed) else ""
+
+
+def _takes(asked: Asked, bad: Sequence[str], good: Sequence[Array]) -> Finding:
+    """The note for a model that takes numbers of a smaller range than any: which, and the line that says so."""
+    plan, name = asked.plan, asked.context.artifact.path.name
+    normal = asked.answers["normal"][0]
+    floating = [index for index, array in enumerate(normal) if array.dtype.kind == "f"]
+    guilty = []
+    for index in floating if 1 < len(floating) <= _MOST_INPUTS else ():
+        only = [normal[index] if at == index else array for at, array in enumerate(good)]
+        if _answers(asked, only) is False:
+            guilty.append(index)
+    guilty = guilty or floating
+    low = "0" if "zeros" not in bad else "0.01"
+    high = "1" if "ones" not in bad else "0.99"
+    said = f"min = {low}, max = {high}"
+    for change, words in ((_positive, f"min = {low}"), (_unit, "min = -1, max = 1")) if "ones" not in bad else ():
+        if _answers(asked, [change(a) if i in guilty else a for i, a in enumerate(normal)]):
+            said = words
+            break
+    if any(plan.specs[index].centre for index in guilty):  # in units of its own
+        least = min(float(good[index].min()) for index in guilty)
+        said = f"min = {least:.3g}"
+    lines = [f"inputs.{_key(plan.specs[index].name)} = {{ {said} }}" for index in guilty]
+    return cause("inputs-restricted").finding(
+        f"{name} gives NaN or infinity for numbers that lie around 0, and none for those in [0, 1]: it takes some "
+        "numbers only",
+        where=", ".join(plan.specs[index].name for index in guilty),
+        remedies=(Remedy(f'say so in kerasload.toml, under ["{name}"]: {"; ".join(lines)}'),),
+        fails=False,
+    )
+
+
+def _positive(array: Array) -> Array:
+    found: Array = np.maximum(np.abs(array), array.dtype.type(0.01))
+    return found
+
+
+def _unit(array: Array) -> Array:
+    return np.clip(array, -1, 1)
+
+
+def _key(name: str) -> str:
+    """A key as TOML takes it."""
+    return name if name.replace("-", "").replace("_", "").isalnum() and name.isascii() else f'"{name}"'
