@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import io
+import json
 import os
+import pickle
+import re
 import shutil
 import sys
+import zipfile
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
@@ -20,7 +25,7 @@ from conftest import causes_of, checks_of
 from pytest_kerasload import expected, files
 from pytest_kerasload.artifacts.reading import read
 from pytest_kerasload.artifacts.record import Artifact
-from pytest_kerasload.checks import predictions
+from pytest_kerasload.checks import comparing, predictions
 from pytest_kerasload.checks.verdict import Context, Verdict
 from pytest_kerasload.environments import driver
 from pytest_kerasload.environments.process import RequestFailed
@@ -86,6 +91,9 @@ class Told(Session):
         self.asked.append(given[0])
         return (Output(("score", "0"), self.model(given[0])),)
 
+    def fingerprints(self, loaded: Loaded) -> tuple[Any, ...]:
+        return ()
+
     def again(self, loaded: Loaded) -> Loaded:
         return loaded
 
@@ -121,9 +129,8 @@ def stored(directory: Path) -> Path:
 
 def store(directory: Path, model: Model = total, x: Array = X, **provenance: Any) -> bytes:
     """Expected outputs as recorded from that model, and the file's content."""
-    told = {"sha256": DIGEST, "tensorflow": "2.15.0", "keras": "2.15.0", "python": "3.11.7", "source": "file"}
-    given = expected.provenance(**{**told, "noise": {}, **provenance})  # type: ignore[arg-type]
-    expected.write(stored(directory), expected.Expected({"x": x}, {"score": model(x)}, given))
+    told = {"format_version": 1, "sha256": DIGEST, "tensorflow": "2.15.0", "keras": "2.15.0", "source": "file"}
+    expected.write(stored(directory), expected.Expected({"x": x}, {"score": model(x)}, {**told, **provenance}))
     return stored(directory).read_bytes()
 
 
@@ -143,7 +150,9 @@ def note(verdict: Verdict) -> str:
 def test_what_is_not_there_is_recorded(tmp_path: Path, mode: str) -> None:
     """``failing`` too: a ``predictions`` check that has nothing to compare with fails."""
     verdict = told(tmp_path, mode)
-    assert note(verdict) == "recorded artifacts/clf.h5.expected.npz (8 rows, generated inputs, from the file)"
+    assert re.fullmatch(
+        r"recorded artifacts/clf.h5.expected.npz \(\d+ rows, generated inputs, from the file\)", note(verdict)
+    )
     assert "recorded clf.h5.expected.npz" in verdict.skipped
     assert causes(told(tmp_path)) == []
 
@@ -271,8 +280,8 @@ def test_inputs_that_somebody_chose_are_kept(tmp_path: Path, mode: str) -> None:
 def test_inputs_that_the_artifact_takes_no_more_are_not_kept(tmp_path: Path, mode: str) -> None:
     store(tmp_path)
     assert causes(told(tmp_path, None, wider, width=4)) == ["predictions-refused"]
-    assert "8 rows, generated inputs" in note(told(tmp_path, mode, wider, width=4))
-    assert expected.read(stored(tmp_path)).inputs["x"].shape == (8, 4)
+    assert "generated inputs" in note(told(tmp_path, mode, wider, width=4))
+    assert expected.read(stored(tmp_path)).inputs["x"].shape[1] == 4
 
 
 def test_what_is_expected_to_fail_is_no_failure(tmp_path: Path) -> None:
@@ -444,17 +453,148 @@ def test_a_npy_file_under_that_name(tmp_path: Path) -> None:
     stored(tmp_path).parent.mkdir()
     with stored(tmp_path).open("wb") as stream:
         np.save(stream, X)
-    assert "no NumPy .npz" in unusable_file(tmp_path)
+    assert "a single array (.npy) under another name" in unusable_file(tmp_path)
 
 
-def test_a_file_that_is_cut_off(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "it is empty (0 bytes)"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 12\n", "git lfs pull"),
+        (b"<!DOCTYPE html><html>404</html>", "it is a web page"),
+        (pickle.dumps([1]), "a Python pickle, which is not opened"),
+        (b"0.5 1.5", "no NumPy .npz"),
+        (b"PK\x03\x04 and no more", "it is cut off or damaged"),
+    ],
+)
+def test_no_npz(tmp_path: Path, content: bytes, said: str) -> None:
+    stored(tmp_path).parent.mkdir()
+    stored(tmp_path).write_bytes(content)
+    assert said in unusable_file(tmp_path)
+
+
+@pytest.mark.parametrize("part", [0.1, 0.5, 0.9, 0.999])
+def test_a_file_that_is_cut_off(tmp_path: Path, part: float) -> None:
     whole = store(tmp_path)
-    stored(tmp_path).write_bytes(whole[: len(whole) // 2])
-    assert "no NumPy .npz" in unusable_file(tmp_path)
+    stored(tmp_path).write_bytes(whole[: int(len(whole) * part)])
+    assert "it is cut off or damaged" in unusable_file(tmp_path)
 
 
-def test_arrays_that_are_named_otherwise(tmp_path: Path) -> None:
-    assert "outputs/<name>" in unusable(tmp_path, x=X, y=X)
+def test_every_damaged_byte_is_refused_or_harmless(tmp_path: Path) -> None:
+    whole = store(tmp_path)
+    for at in range(0, len(whole), 5):
+        stored(tmp_path).write_bytes(whole[:at] + bytes([whole[at] ^ 0xFF]) + whole[at + 1 :])
+        assert set(causes(told(tmp_path))) <= {"expected-unreadable", "expected-names-differ", "inputs-not-found"}
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("y", "outputs/0"),
+        ("x", "inputs/0"),
+        ("output/score", "outputs/score"),
+        ("Outputs/score", "outputs/score"),
+        ("output_1", "outputs/1"),
+        ("predictions", "outputs/0"),
+        ("features", "inputs/0"),
+    ],
+)
+def test_arrays_that_are_named_otherwise(tmp_path: Path, name: str, meant: str) -> None:
+    stored(tmp_path).parent.mkdir()
+    np.savez(stored(tmp_path), **{"inputs/x": X, "outputs/score": X, name: X})
+    said = unusable_file(tmp_path)
+    assert "arrays are named inputs/<name> and outputs/<name>" in said
+    assert f"{name!r} may be {meant!r}" in said
+
+
+def test_a_name_that_says_nothing(tmp_path: Path) -> None:
+    assert "may be" not in unusable(tmp_path, outputs__y=X, measurements=X)
+    assert "by position it is outputs/0" in unusable(tmp_path, outputs__=X)
+
+
+def test_a_name_that_is_there_twice(tmp_path: Path) -> None:
+    stored(tmp_path).parent.mkdir()
+    buffer = io.BytesIO()
+    np.save(buffer, X)
+    with zipfile.ZipFile(stored(tmp_path), "w") as archive:
+        archive.writestr("outputs/y", buffer.getvalue())
+        archive.writestr("outputs/y.npy", buffer.getvalue())
+    assert "'outputs/y' twice" in unusable_file(tmp_path)
+
+
+@pytest.mark.parametrize("array", [X[:0], X[:, :0], np.zeros((0,), "S1")])
+def test_outputs_that_are_empty(tmp_path: Path, array: Array) -> None:
+    assert "outputs/y is empty" in unusable(tmp_path, inputs__x=X, outputs__y=array)
+
+
+def test_inputs_that_are_empty(tmp_path: Path) -> None:
+    assert "inputs/x is empty (shape [0, 3])" in unusable(tmp_path, inputs__x=X[:0], outputs__y=X)
+
+
+@pytest.mark.parametrize("dtype", ["M8[D]", "V5", [("a", "f4")]])
+def test_arrays_that_nothing_can_be_compared_with(tmp_path: Path, dtype: Any) -> None:
+    assert "it can hold numbers, bool or text" in unusable(tmp_path, outputs__y=np.zeros(2, dtype))
+
+
+@pytest.mark.parametrize("version", [0, -1, True, False, None, 1.5, "1", "one", [1], {}])
+def test_format_versions_that_there_are_none_of(tmp_path: Path, version: Any) -> None:
+    provenance = np.array(json.dumps({"format_version": version}))
+    assert "format version" in unusable(tmp_path, outputs__y=X, provenance=provenance)
+
+
+def test_a_newer_format_version(tmp_path: Path) -> None:
+    provenance = np.array(json.dumps({"format_version": expected.FORMAT_VERSION + 1}))
+    assert "upgrade it" in unusable(tmp_path, outputs__y=X, provenance=provenance)
+
+
+@pytest.mark.parametrize("text", ["{no JSON", "[]", "1", ""])
+def test_a_provenance_that_is_none(tmp_path: Path, text: str) -> None:
+    assert "provenance" in unusable(tmp_path, outputs__y=X, provenance=np.array(text))
+
+
+def test_what_unpacks_to_more_than_there_is_memory_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of it is unpacked: the archive's list of contents tells."""
+    store(tmp_path)
+    real = zipfile.ZipFile.infolist
+
+    def enormous(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
+        for info in real(archive):
+            info.file_size = 1 << 41
+        return real(archive)
+
+    monkeypatch.setattr(zipfile.ZipFile, "infolist", enormous)
+    monkeypatch.setattr(expected, "read", None)
+    assert "it unpacks to 6 TiB" in unusable_file(tmp_path)
+
+
+def test_an_array_that_claims_more_than_is_stored(tmp_path: Path) -> None:
+    stored(tmp_path).parent.mkdir()
+    header = io.BytesIO()
+    claim = {"descr": "<f4", "fortran_order": False, "shape": (1 << 40,)}
+    np.lib.format.write_array_header_1_0(header, claim)
+    with zipfile.ZipFile(stored(tmp_path), "w") as archive:
+        archive.writestr("outputs/y.npy", header.getvalue() + bytes(100))
+    assert "no NumPy .npz of plain arrays" in unusable_file(tmp_path)
+
+
+def test_inputs_and_outputs_that_do_not_go_together(tmp_path: Path) -> None:
+    """No fault by itself (a model may answer a batch with something that is none): said where the shapes differ."""
+    stored(tmp_path).parent.mkdir()
+    np.savez(stored(tmp_path), **{"inputs/x": X, "outputs/score": total(X)[:3]})
+    (finding,) = told(tmp_path).findings
+    assert finding.cause == "expected-shape-differs"
+    assert "inputs/x has 8, outputs/score has 3" in finding.detail
+    np.savez(stored(tmp_path), **{"inputs/x": X, "outputs/score": np.float32(276)})
+    assert told(tmp_path, None, lambda x: np.asarray(x.sum())).findings == ()
+
+
+def test_where_nothing_can_be_read_a_round_trip_makes_up_its_inputs(tmp_path: Path) -> None:
+    stored(tmp_path).parent.mkdir()
+    foreign(stored(tmp_path))
+    settings = Settings((tmp_path / "artifacts",), (), tmp_path)
+    artifact = Artifact(tmp_path / "artifacts" / "clf.h5", "h5")
+    session = Told(artifact, None, KERAS3, None, tmp_path)  # type: ignore[arg-type]
+    assert comparing.stored(Context(session, settings)) is None
 
 
 # ---- several environments
@@ -564,10 +704,9 @@ def project(pytester: pytest.Pytester) -> pytest.Pytester:
 
 def keep(artifact: Path, to: Path | None = None) -> Path:
     """Expected outputs as recorded from that file."""
-    told = {"tensorflow": "2.15.0", "keras": "2.15.0", "python": "3.11.7", "source": "file", "noise": {}}
     path = to or artifact.with_name(artifact.name + expected.SUFFIX)
-    digest = read(artifact).sha256
-    expected.write(path, expected.Expected({"x": X}, {"score": total(X)}, expected.provenance(sha256=digest, **told)))  # type: ignore[arg-type]
+    told = {"format_version": 1, "sha256": read(artifact).sha256, "source": "file"}
+    expected.write(path, expected.Expected({"x": X}, {"score": total(X)}, told))
     return path
 
 
