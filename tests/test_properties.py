@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,11 +12,14 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+from hypothesis import Phase
 from hypothesis import settings as hypothesis_settings
+from hypothesis.database import DirectoryBasedExampleDatabase
 from numpy.typing import NDArray
 from test_worker_limits import h5_model
 
 from conftest import causes_of, checks_of
+from pytest_kerasload import options
 from pytest_kerasload.artifacts.record import Artifact
 from pytest_kerasload.checks import agreement, examples, properties
 from pytest_kerasload.checks.verdict import Context, Verdict
@@ -230,6 +233,15 @@ def test_a_row_that_is_refused_alone_is_left() -> None:
         return softmax_over_rows(x)
 
     assert subject(pairs).tried() == ()
+
+
+def test_words_are_compared_by_row() -> None:
+    words = InputSpec("words", (None,), "string")
+    assert subject(lambda x: np.char.add(x, b"!"), specs=(words,)).tried() == ()
+    (found,) = subject(lambda x: np.char.add(x, str(len(x)).encode()), specs=(words,)).tried()
+    assert (found.cause, found.fails) == ("batch-size-dependent", True)
+    (found,) = subject(lambda x: np.char.add(x, x[::-1]), specs=(words,)).tried()
+    assert (found.cause, found.fails) == ("batch-dependent", False)
 
 
 def test_noise_of_a_sum_that_nearly_cancels_is_none() -> None:
@@ -496,6 +508,100 @@ def test_a_model_that_refuses_everything_is_not_compared() -> None:
     assert (found.cause, found.fails) == ("inputs-not-found", True)
 
 
+# ---- what hypothesis was told
+
+
+@pytest.fixture
+def profile() -> Iterator[Callable[..., None]]:
+    """Registers and loads a profile; the one that was there comes back."""
+    before = hypothesis_settings.get_current_profile_name()
+
+    def load(name: str = "thorough", **values: Any) -> None:
+        hypothesis_settings.register_profile(name, **values)
+        hypothesis_settings.load_profile(name)
+
+    yield load
+    hypothesis_settings.load_profile(before)
+
+
+def late(examples: str | None = None, cache: Any = None, **given: Any) -> Settings:
+    """The settings of a run that was given these options."""
+    told = {"keras_examples": examples, **given}
+    config: Any = SimpleNamespace(
+        getoption=lambda name, default=None: told.get(name, default),
+        getini=lambda name: None,
+        inipath=None,
+        rootpath=Path("/"),
+        invocation_params=SimpleNamespace(dir=Path("/")),
+    )
+    if cache is not None:
+        config.cache = cache
+    plain = Settings((Path("/models"),), (EnvironmentSpec("current", "python"),), Path("/"))
+    return options.late(config, replace(plain, examples=int(examples or 10)))
+
+
+def test_without_a_word_runs_are_derandomised(profile: Callable[..., None]) -> None:
+    profile("default")
+    assert late() == Settings((Path("/models"),), (EnvironmentSpec("current", "python"),), Path("/"))
+    assert late(hypothesis_verbosity="quiet").generation == Generation(verbosity="quiet")
+    profile("default-with-verbose-verbosity")
+    assert late().generation.profile is None
+
+
+def test_a_profile_is_taken(profile: Callable[..., None]) -> None:
+    profile(max_examples=33, derandomize=True)
+    found = late()
+    assert found.examples == 33
+    assert found.generation.profile.derandomize
+    assert late("7").examples == 7
+    assert late("7").generation.profile == found.generation.profile
+
+
+def test_a_profile_named_on_the_command_line_is_taken_whatever_its_name(profile: Callable[..., None]) -> None:
+    profile("ci")
+    assert late().generation.profile is None
+    assert late(hypothesis_profile="ci").generation.profile == hypothesis_settings.default
+
+
+def test_a_seed_is_taken() -> None:
+    assert late(hypothesis_seed="5").generation.seed == "5"
+    assert late(hypothesis_seed="5").examples == 10
+
+
+def test_examples_are_kept_in_the_cache(tmp_path: Path) -> None:
+    def fails(name: str) -> Path:
+        raise PermissionError(name)
+
+    assert late(cache=SimpleNamespace(mkdir=lambda name: tmp_path / name)).examples_dir == tmp_path / "kerasload"
+    assert late(cache=SimpleNamespace(mkdir=fails)).examples_dir is None
+
+
+def test_phases_that_generate_nothing_and_trace_are_none_of_ours() -> None:
+    seen: list[bytes] = []
+
+    def model(x: Array) -> Array:
+        seen.append(x.tobytes())
+        return dense(x)
+
+    quiet = hypothesis_settings(phases=[Phase.reuse, Phase.explain], max_examples=4, database=None)
+    assert subject(model, examples=4, generation=Generation(profile=quiet)).agreement().findings == ()
+    assert seen
+    unshrunk = hypothesis_settings(phases=[Phase.generate], max_examples=50, database=None, derandomize=True)
+    made = subject(dense, shifted(), examples=50, generation=Generation(profile=unshrunk))
+    (found,) = made.agreement().findings
+    assert "x: float32[1, 4] = [[0.0, 0.0, 1.0, 0.0]]" not in found.detail
+
+
+def test_a_database_brings_a_failure_back(tmp_path: Path) -> None:
+    database = DirectoryBasedExampleDatabase(tmp_path)
+    free = hypothesis_settings(derandomize=False, database=database, max_examples=60)
+    rare = shifted(above=1.5)
+    first = subject(dense, rare, examples=60, generation=Generation(profile=free))
+    assert causes(first.agreement().findings) == {"roundtrip-predictions-differ": True}
+    again = subject(dense, rare, examples=1, generation=Generation(profile=free))
+    assert causes(again.agreement().findings) == {"roundtrip-predictions-differ": True}
+
+
 # ---- an example in words
 
 
@@ -578,7 +684,7 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return directory
 
 
-def options(directory: Path, *more: str) -> list[str]:
+def arguments(directory: Path, *more: str) -> list[str]:
     return [
         *(f"--keras-models={directory / 'artifacts'}", f"--keras-custom-objects={directory / 'objects.py'}"),
         *("-p", "cacheprovider", "-o", f"cache_dir={directory / 'cache'}", "--keras-jobs=1", *more),
@@ -587,7 +693,7 @@ def options(directory: Path, *more: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def told(gate: Callable[..., Any], real: Path) -> dict[str, Any]:
-    return gate(*options(real, "-k", "roundtrip"))  # type: ignore[no-any-return]
+    return gate(*arguments(real, "-k", "roundtrip"))  # type: ignore[no-any-return]
 
 
 @pytest.mark.parametrize(
@@ -621,6 +727,6 @@ def test_the_smallest_input_is_saved_and_tried_first(
     item = f"{real / 'artifacts' / 'gate.h5'}::roundtrip[h5]"
     assert f'replay: pytest "{item}" --keras-models={real / "artifacts"}/' in told["output"]
     np.savez(saved, **{"inputs/x": np.array([[0.25, 0.75, 0.5]], np.float32)})
-    again = gate(item, *options(real, "--hypothesis-seed=5"))
+    again = gate(item, *arguments(real, "--hypothesis-seed=5"))
     assert "x: float32[1, 3] = [[0.25, 0.75, 0.5]]" in again["output"]
     assert again["exit"] == 1

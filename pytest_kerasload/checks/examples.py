@@ -97,7 +97,9 @@ def _told(name: str, array: Array) -> Iterator[str]:
         yield f"  ... and {places.size - _MOST_SHOWN:,} more"
 
 
-def _nested(array: Array) -> str:
+def _nested(array: Any) -> str:
+    if not isinstance(array, np.ndarray):
+        return _text(array)
     if array.ndim == 0:
         return _text(array[()])
     return "[" + ", ".join(_nested(part) for part in array) + "]"

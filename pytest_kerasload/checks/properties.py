@@ -169,8 +169,8 @@ def _differing(
     for index, (one, other) in enumerate(zip(whole, answer, strict=True)):
         others = [found[index].array for _, found in asked.answers.values() if index < len(found)]
         known = [a for a in others if a.dtype == one.array.dtype and a.shape[1:] == one.array.shape[1:]]
-        given = other.array[row if other.array.shape == one.array.shape else 0]
-        changed = np.concatenate([one.array[:row], given[np.newaxis], one.array[row + 1 :]])
+        given = other.array[row : row + 1] if other.array.shape == one.array.shape else other.array
+        changed = np.concatenate([one.array[:row], given, one.array[row + 1 :]])
         wanted.append(Output(one.names, np.concatenate([one.array, *known])))
         obtained.append(Output(one.names, np.concatenate([changed, *known])))
     return asked.disagreement(wanted, obtained)
