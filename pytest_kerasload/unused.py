@@ -27,9 +27,12 @@ def lines(settings: Settings, collected: Collected, shown: Shown) -> list[str]:
 
 
 def _lines(settings: Settings, collected: Collected, shown: Shown) -> Iterator[str]:
+    stored = list(_stored(settings))
+    if not stored:
+        return
     artifacts = list(dict.fromkeys(discovery.artifact_of(p) for root in settings.models for p in discovery.walk(root)))
     used = {_file_of(artifact, settings): artifact for artifact in artifacts}
-    left = [path for path in _stored(settings) if path not in used]
+    left = [path for path in stored if path not in used]
     if not left or not _complete(settings, collected, artifacts, shown):
         return
     by_digest = {collected.artifacts[shown(one)].get("sha256"): one for one in artifacts}

@@ -293,6 +293,10 @@ def test_what_is_expected_to_fail_is_no_failure(tmp_path: Path) -> None:
     assert "kerasload.toml expects this artifact to fail" in note(verdict)
     assert stored(tmp_path).read_bytes() == before
     assert "rewritten" in note(told(tmp_path, "all", shifted, tables=tables))
+    stored(tmp_path).unlink()
+    assert causes(told(tmp_path, "failing", tables=tables)) == ["expected-missing"]
+    assert not stored(tmp_path).exists()
+    assert "recorded" in note(told(tmp_path, "missing", tables=tables))
 
 
 @pytest.mark.parametrize("mode", ["missing", "failing", "all"])
