@@ -23,6 +23,11 @@ class Tolerance:
     share: float
     absolute: float | None = None
     max_mismatch: float = 0.0
+    noise: tuple[float, ...] = ()
+    """The noise of each row in units of :func:`usual`, where it was measured; it decides then, times ``factor``."""
+    factor: float = 1.0
+    unit: float = 0.0
+    """One rounding error of what the model computes in: noise is taken to be at least a few of them."""
 
 
 # What two correct releases were seen to differ by, times a margin. The share of the usual size covers elements
@@ -68,6 +73,8 @@ class ArrayComparison:
     worst: tuple[Place, ...] = ()
     classes: str = ""
     """In words, when the largest element of rows is another one."""
+    times: float | None = None
+    """How many times its noise the element differs that does so most; None where no noise was measured."""
 
     @property
     def agrees(self) -> bool:
@@ -181,12 +188,9 @@ def _numeric(name: str, expected: Array, obtained: Array, tolerance: Tolerance) 
     with np.errstate(all="ignore"):
         difference = np.where(finite, np.abs(one - other), 0.0)
         relative = np.where(magnitude > 0, difference / np.where(magnitude > 0, magnitude, 1.0), 0.0)
-    if tolerance.absolute is not None:
-        absolute: Any = tolerance.absolute
-    else:
-        scale = _scale(magnitude)
-        absolute = np.maximum(tolerance.share * scale, _FLOOR * np.minimum(1.0, np.where(scale > 0, scale, 1.0)))
-    mask = difference > absolute + tolerance.rtol * magnitude
+    units = usual(magnitude)
+    noise = _noise(tolerance, magnitude, units) if tolerance.noise else None
+    mask = difference > (_allowed(tolerance, magnitude) if noise is None else noise * _factor(tolerance, noise / units))
     count = int(mask.sum())
     largest, largest_relative = float(difference.max()), float(relative.max())
     if count <= tolerance.max_mismatch * one.size:
@@ -203,7 +207,52 @@ def _numeric(name: str, expected: Array, obtained: Array, tolerance: Tolerance) 
         max_rel=largest_relative,
         worst=_places(mask, difference, expected, obtained, difference),
         classes=_classes(one, other),
+        times=None if noise is None else float((difference[mask] / noise[mask]).max()),
     )
+
+
+def _allowed(tolerance: Tolerance, magnitude: Array) -> Array:
+    """How far each element may lie off, by the table of what releases were seen to differ by."""
+    if tolerance.absolute is not None:
+        absolute: Any = tolerance.absolute
+    else:
+        scale = _scale(magnitude)
+        absolute = np.maximum(tolerance.share * scale, _FLOOR * np.minimum(1.0, np.where(scale > 0, scale, 1.0)))
+    return np.asarray(absolute + tolerance.rtol * magnitude)
+
+
+# Noise is measured a few times, and could have been larger: it is taken to be at least so many rounding errors, and
+# this share of what is usual for the model.
+_LEAST_ROUNDINGS = 2.0
+_LEAST_SHARE = 0.5
+# A model with noise of this share of its outputs, half precision mostly, is not given many times it: nothing would
+# ever differ.
+_MUCH = 0.1
+_LEAST_FACTOR = 3.0
+
+
+def _noise(tolerance: Tolerance, magnitude: Array, units: Array) -> Array:
+    """The noise of each element: that of its row, in the units of its column."""
+    rows = np.asarray(tolerance.noise, dtype=np.float64)
+    if magnitude.ndim == 0 or len(rows) != magnitude.shape[0]:
+        rows = np.full(magnitude.shape[0] if magnitude.ndim else 1, rows.max())
+    sizes = np.maximum((magnitude / units).reshape(len(rows), -1).max(axis=1), 1e-3)
+    least = np.maximum(_LEAST_ROUNDINGS * tolerance.unit, _LEAST_SHARE * np.median(rows / sizes)) * sizes
+    shape = (len(rows), *(1,) * (magnitude.ndim - 1)) if magnitude.ndim else ()
+    return np.asarray(np.maximum(rows, least).reshape(shape) * units)
+
+
+def _factor(tolerance: Tolerance, noise: Array) -> Array:
+    """How many times its noise an element may differ."""
+    with np.errstate(all="ignore"):
+        return np.asarray(np.minimum(tolerance.factor, np.maximum(_LEAST_FACTOR, _MUCH / noise)))
+
+
+def usual(magnitude: Array) -> Array:
+    """The size of each element that counts for its noise: its own, or that of its column where that is larger."""
+    scale = _scale(magnitude)
+    found = np.maximum(magnitude, scale)
+    return np.asarray(np.where(found > 0, found, 1.0))
 
 
 def _scale(magnitude: Array) -> Array:

@@ -15,7 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pytest_kerasload import fingerprints
 from pytest_kerasload.files import replacing
+from pytest_kerasload.noise import Noise
+from pytest_kerasload.ragged import packed, padded
 
 Array = NDArray[Any]
 
@@ -44,6 +47,20 @@ class Expected:
     inputs: Mapping[str, Array]
     outputs: Mapping[str, Array]
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    ragged: frozenset[str] = frozenset()
+    """Inputs with rows of several lengths: in memory a padded batch (ragged.padded), on disk values and lengths."""
+
+    def noise(self, output: str) -> Noise | None:
+        """The noise that was measured when an output was recorded; None where none was."""
+        told = self.provenance.get("noise")
+        return Noise.of_json(told.get(output)) if isinstance(told, Mapping) else None
+
+    @property
+    def weights(self) -> tuple[Mapping[str, Any], ...]:
+        """What is remembered of each weight; empty where nothing is, or nothing that can be compared."""
+        told = self.provenance.get("weights")
+        known = isinstance(told, list) and all(fingerprints.is_one(weight) for weight in told)
+        return tuple(told) if known and told else ()
 
     @property
     def rows(self) -> int:
@@ -77,6 +94,7 @@ def read(path: Path) -> Expected:
         )
     if not outputs:
         raise ExpectedUnreadable("it holds no outputs/<name>: there is nothing to compare with")
+    inputs, ragged = _padded(inputs)
     provenance: Mapping[str, Any] = {}
     if "provenance" in arrays:
         try:
@@ -91,7 +109,27 @@ def read(path: Path) -> Expected:
             raise ExpectedUnreadable(
                 f"it was written in format version {version}; this plugin reads up to {FORMAT_VERSION}: upgrade it"
             )
-    return Expected(inputs, outputs, provenance)
+    return Expected(inputs, outputs, provenance, ragged)
+
+
+def _padded(inputs: Mapping[str, Array]) -> tuple[dict[str, Array], frozenset[str]]:
+    """Inputs with ragged ones, stored as values and row lengths, put together; and the names of those."""
+    ragged = frozenset(
+        name.removesuffix("/values")
+        for name in inputs
+        if name.endswith("/values") and name.removesuffix("values") + "row_lengths" in inputs
+    )
+    found: dict[str, Array] = {}
+    for name, array in inputs.items():
+        owner = name.rpartition("/")[0]
+        if owner not in ragged or not name.endswith(("/values", "/row_lengths")):
+            found[name] = array
+        elif name.endswith("/values"):
+            try:
+                found[owner] = padded(array, inputs[f"{owner}/row_lengths"])
+            except ValueError as error:
+                raise ExpectedUnreadable(f"inputs/{owner}: {error}") from error
+    return found, ragged
 
 
 def _plain(name: str, array: Array) -> Array:
@@ -105,9 +143,18 @@ def _plain(name: str, array: Array) -> Array:
 
 
 def provenance(
-    *, sha256: str, tensorflow: str, keras: str, python: str, source: str, noise: Mapping[str, float]
+    *,
+    sha256: str,
+    tensorflow: str,
+    keras: str,
+    python: str,
+    source: str,
+    inputs: str,
+    noise: Mapping[str, Noise],
+    weights: Sequence[Mapping[str, Any]],
 ) -> dict[str, Any]:
-    """What is stored of how the outputs came about. ``source`` is ``live model`` or ``file``."""
+    """What is stored of how the outputs came about. ``source`` is ``live model`` or ``file``; ``inputs`` is
+    ``generated`` or ``given``; ``weights`` are fingerprints of the model's weights."""
     return {
         "format_version": FORMAT_VERSION,
         "sha256": sha256,
@@ -117,13 +164,20 @@ def provenance(
         "python": python,
         "machine": f"{platform.system()} {platform.machine()}",
         "source": source,
-        "noise": dict(noise),
+        "inputs": inputs,
+        "noise": {name: one.as_json() for name, one in noise.items()},
+        "weights": [dict(weight) for weight in weights],
     }
 
 
 def write(path: Path, expected: Expected) -> None:
     """Write the file as a whole: a run that is killed leaves the old file or the new one."""
-    arrays: dict[str, Array] = {f"inputs/{name}": array for name, array in expected.inputs.items()}
+    arrays: dict[str, Array] = {}
+    for name, array in expected.inputs.items():
+        if name in expected.ragged:
+            arrays[f"inputs/{name}/values"], arrays[f"inputs/{name}/row_lengths"] = packed(array)
+        else:
+            arrays[f"inputs/{name}"] = array
     arrays |= {f"outputs/{name}": array for name, array in expected.outputs.items()}
     for name, array in arrays.items():
         if array.dtype.hasobject:

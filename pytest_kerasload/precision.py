@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from pytest_kerasload.artifacts.record import Artifact
 from pytest_kerasload.comparison import BY_PRECISION, Tolerance
+from pytest_kerasload.noise import UNITS
 from pytest_kerasload.settings import Settings
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The noise that was stored with an output, and whether it is compared with the releases it was recorded with."""
+
+    rows: tuple[float, ...]
+    here: bool
+
 
 _ORDER = ("bfloat16", "float16", "float32")
 
@@ -42,11 +53,29 @@ def precision(artifact: Artifact, dtypes: tuple[str, ...] = ()) -> str:
     return "float64" if floating == {"float64"} else "float32"
 
 
-def tolerance(artifact: Artifact, output: str, dtypes: tuple[str, ...], settings: Settings) -> Tolerance:
-    """The tolerance for one output: ``kerasload.toml`` over command line and ini over what the dtypes say."""
-    chosen = BY_PRECISION[precision(artifact, dtypes)]
+# How many times the measured noise an output may lie off. Measured over ...
+_FACTOR = 12.0
+_FACTOR_ELSEWHERE = 48.0
+
+
+def tolerance(
+    artifact: Artifact, output: str, dtypes: tuple[str, ...], settings: Settings, evidence: Evidence | None = None
+) -> Tolerance:
+    """The tolerance for one output: ``kerasload.toml`` over command line and ini over the noise that was measured
+    when it was recorded; without that, what the dtypes say."""
+    name = precision(artifact, dtypes)
+    chosen = BY_PRECISION[name]
     overrides = settings.overrides(artifact.path)
     mine = overrides.outputs.get(output, {})
-    rtol = next((v for v in (mine.get("rtol"), overrides.rtol, settings.rtol) if v is not None), chosen.rtol)
+    rtol = next((v for v in (mine.get("rtol"), overrides.rtol, settings.rtol) if v is not None), None)
     atol = next((v for v in (mine.get("atol"), overrides.atol, settings.atol) if v is not None), None)
-    return Tolerance(rtol, chosen.share, atol, overrides.max_mismatch)
+    if rtol is not None or atol is not None or evidence is None or not evidence.rows:
+        return Tolerance(chosen.rtol if rtol is None else rtol, chosen.share, atol, overrides.max_mismatch)
+    return Tolerance(
+        chosen.rtol,
+        chosen.share,
+        max_mismatch=overrides.max_mismatch,
+        noise=evidence.rows,
+        factor=_FACTOR if evidence.here else _FACTOR_ELSEWHERE,
+        unit=UNITS[name],
+    )

@@ -15,6 +15,7 @@ import pytest
 
 from pytest_kerasload import expected
 from pytest_kerasload.expected import Expected, ExpectedUnreadable
+from pytest_kerasload.noise import Noise
 
 X, Y = np.arange(6, dtype="float32").reshape(2, 3), np.array([[0.5], [1.5]], "float32")
 
@@ -154,7 +155,14 @@ def test_a_missing_file_is_told_apart(tmp_path: Path) -> None:
 
 def provenance() -> dict[str, Any]:
     return expected.provenance(
-        sha256="0" * 64, tensorflow="2.15.0", keras="2.15.0", python="3.11.7", source="file", noise={"y": 1e-8}
+        sha256="0" * 64,
+        tensorflow="2.15.0",
+        keras="2.15.0",
+        python="3.11.7",
+        source="file",
+        inputs="generated",
+        noise={"y": Noise(1e-8, (1e-7, 0.0), {"again": 0.0})},
+        weights=[{"name": "w", "shape": [2], "sum": 0.5, "mean": 1.0, "rms": 1.0}],
     )
 
 
@@ -179,7 +187,8 @@ def test_any_tool_can_read_it(tmp_path: Path) -> None:
         assert sorted(archive.files) == ["inputs/x", "outputs/y", "provenance"]
         told = json.loads(str(archive["provenance"]))
     assert set(told) == {
-        *("format_version", "sha256", "tensorflow", "keras", "numpy", "python", "machine", "source", "noise")
+        *("format_version", "sha256", "tensorflow", "keras", "numpy", "python", "machine", "source", "inputs"),
+        *("noise", "weights"),
     }
 
 

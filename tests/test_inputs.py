@@ -12,7 +12,7 @@ from hypothesis import find as smallest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_kerasload import inputs
+from pytest_kerasload import inputs, search
 from pytest_kerasload.environments.session import InputSpec
 from pytest_kerasload.inputs import Ask, InputsNotFound, Plan, Refused
 
@@ -54,7 +54,7 @@ def only(plan: Plan, batch: int = 8, seed: int = 0, kind: str = "uniform") -> An
 
 def test_a_shape_that_is_known_is_taken_as_it_is() -> None:
     model = Model(lambda batch: "")
-    found = inputs.find(inputs.plan_for([spec(None, 4)]), model)
+    found = search.find(inputs.plan_for([spec(None, 4)]), model)
     assert found.specs[0].shape == (None, 4)
     assert len(model.asked) == 1
     assert model.asked[0][0].shape == (2, 4)
@@ -62,27 +62,27 @@ def test_a_shape_that_is_known_is_taken_as_it_is() -> None:
 
 def test_free_dimensions_grow_until_the_model_answers() -> None:
     model = Model(lambda batch: "" if batch[0].shape[1] >= 1000 else "Computed output size would be negative")
-    found = inputs.find(inputs.plan_for([spec(None, None, 3)]), model)
+    found = search.find(inputs.plan_for([spec(None, None, 3)]), model)
     assert found.specs[0].shape == (None, 1024, 3)
     assert found.batch is None
     sizes = [batch[0].shape[1] for batch in model.asked]
-    assert sizes == list(inputs.SIZES[: len(sizes)])
+    assert sizes == list(search.SIZES[: len(sizes)])
 
 
 def test_free_dimensions_shrink_where_less_is_wanted() -> None:
     model = Model(lambda batch: "" if batch[0].shape[1] == 3 else "a triple, please")
-    assert inputs.find(inputs.plan_for([spec(None, None)]), model).specs[0].shape == (None, 3)
+    assert search.find(inputs.plan_for([spec(None, None)]), model).specs[0].shape == (None, 3)
 
 
 def test_unknown_shapes_are_tried_at_several_ranks() -> None:
     for rank in (1, 2, 3, 4):
         model = Model(lambda batch, rank=rank: "" if batch[0].ndim == rank else f"expected ndim={rank}")
-        found = inputs.find(inputs.plan_for([InputSpec("x", None, "float32")]), model)
+        found = search.find(inputs.plan_for([InputSpec("x", None, "float32")]), model)
         assert len(found.specs[0].shape or ()) == rank
 
 
 def test_a_fixed_batch_is_kept() -> None:
-    found = inputs.find(inputs.plan_for([spec(4, 3), spec(4, None, name="y")]), Model(lambda batch: ""))
+    found = search.find(inputs.plan_for([spec(4, 3), spec(4, None, name="y")]), Model(lambda batch: ""))
     assert found.batch == 4
     assert [array.shape for array in inputs.sample(found, 8, 0)] == [(4, 3), (4, 16)]
 
@@ -92,7 +92,7 @@ def test_an_index_that_is_out_of_range() -> None:
         worst = int(batch[0].max())
         return f"indices[1,0] = {worst} is not in [0, 7)\n\t [[node embed]]" if worst >= 7 else ""
 
-    found = inputs.find(inputs.plan_for([spec(None, 50, dtype="int32")]), Model(complaint))
+    found = search.find(inputs.plan_for([spec(None, 50, dtype="int32")]), Model(complaint))
     assert found.asks[0].bound == 7
     for seed in range(20):
         for kind in ("zeros", "ones", "uniform", "normal", "image", "wide"):
@@ -111,13 +111,13 @@ def test_two_embeddings_of_different_sizes() -> None:
         return ""
 
     specs = [spec(None, 30, dtype="int32"), spec(None, 30, dtype="int64", name="y")]
-    found = inputs.find(inputs.plan_for(specs), Model(complaint))
+    found = search.find(inputs.plan_for(specs), Model(complaint))
     assert [ask.bound for ask in found.asks] == [9, 9]
 
 
 def test_the_bound_of_the_file_is_kept_to_from_the_start() -> None:
     model = Model(lambda batch: "")
-    inputs.find(inputs.plan_for([spec(None, 99, dtype="float32", bound=5)]), model)
+    search.find(inputs.plan_for([spec(None, 99, dtype="float32", bound=5)]), model)
     drawn = model.asked[0][0]
     assert drawn.dtype == np.float32
     assert set(np.unique(drawn)) <= set(range(5))
@@ -141,7 +141,7 @@ def test_the_features_of_an_example() -> None:
                 return said + f"values size: {known[name][1]} but output shape: [{count}]"
         return ""
 
-    found = inputs.find(inputs.plan_for([spec(None, dtype="string", name="examples")]), Model(complaint))
+    found = search.find(inputs.plan_for([spec(None, dtype="string", name="examples")]), Model(complaint))
     assert found.asks[0].style == "examples"
     assert dict(found.asks[0].features) == wanted
 
@@ -186,7 +186,7 @@ def test_images_and_numerals() -> None:
     def wants_image(batch: Batch) -> str:
         return "" if batch[0].ravel()[0].startswith(b"\x89PNG") else "Unknown image file format. One of JPEG, PNG"
 
-    found = inputs.find(inputs.plan_for([spec(None, dtype="string")]), Model(wants_image))
+    found = search.find(inputs.plan_for([spec(None, dtype="string")]), Model(wants_image))
     assert found.asks[0].style == "images"
     image = only(found, 1)[0]
     assert image[12:16] == b"IHDR"
@@ -197,7 +197,7 @@ def test_images_and_numerals() -> None:
         bad = [word for word in batch[0].ravel() if not word.isdigit()]
         return f"StringToNumberOp could not correctly convert string: {bad[0]!r}" if bad else ""
 
-    found = inputs.find(inputs.plan_for([spec(None, 1, dtype="string")]), Model(wants_number))
+    found = search.find(inputs.plan_for([spec(None, 1, dtype="string")]), Model(wants_number))
     assert all(word.isdigit() for word in only(found).ravel())
 
 
@@ -208,23 +208,23 @@ def test_what_was_learned_at_one_size_is_kept_for_the_next() -> None:
         return "" if batch[0].shape[1] > 500 else "too short"
 
     model = Model(complaint)
-    found = inputs.find(inputs.plan_for([spec(None, None, dtype="int32")]), model)
+    found = search.find(inputs.plan_for([spec(None, None, dtype="int32")]), model)
     assert found.asks[0].bound == 5
     assert len(model.asked) < 12
 
 
 def test_never_more_than_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     model = Model(lambda batch: "never enough")
-    real = inputs.sample
+    real = search.sample
 
     def sampled(plan: Plan, *arguments: Any, **more: Any) -> list[Any]:
         for one in plan.specs:  # before the memory is taken
             assert np.prod([size or 2 for size in one.shape or ()], dtype=float) <= 1 << 24
         return real(plan, *arguments, **more)
 
-    monkeypatch.setattr(inputs, "sample", sampled)
+    monkeypatch.setattr(search, "sample", sampled)
     with pytest.raises(InputsNotFound):
-        inputs.find(inputs.plan_for([spec(None, None, None, 3), spec(None, None, None, None, name="y")]), model)
+        search.find(inputs.plan_for([spec(None, None, None, 3), spec(None, None, None, None, name="y")]), model)
     assert model.asked
     assert max(array.size for batch in model.asked for array in batch) <= 1 << 24
 
@@ -232,26 +232,26 @@ def test_never_more_than_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_large_input_of_fixed_shape_is_tried() -> None:
     """There is nothing smaller to try."""
     model = Model(lambda batch: "")
-    found = inputs.find(inputs.plan_for([spec(None, 3000, 3000, dtype="bool")]), model)
+    found = search.find(inputs.plan_for([spec(None, 3000, 3000, dtype="bool")]), model)
     assert found.specs[0].shape == (None, 3000, 3000)
 
 
 def test_a_complaint_that_repeats_itself_ends() -> None:
     model = Model(lambda batch: "indices[0] = 0 is not in [0, 1)")
     with pytest.raises(InputsNotFound):
-        inputs.find(inputs.plan_for([spec(None, 3, dtype="int32")]), model)
+        search.find(inputs.plan_for([spec(None, 3, dtype="int32")]), model)
     assert len(model.asked) < 5
 
 
 def test_empty_outputs_are_no_answer() -> None:
     with pytest.raises(InputsNotFound, match=r"the outputs are empty: \[2, 0\]"):
-        inputs.find(inputs.plan_for([spec(None, 3)]), lambda batch: [np.ones((2, 0))])
+        search.find(inputs.plan_for([spec(None, 3)]), lambda batch: [np.ones((2, 0))])
     with pytest.raises(InputsNotFound):
-        inputs.find(inputs.plan_for([spec(None, 3)]), lambda batch: [])
+        search.find(inputs.plan_for([spec(None, 3)]), lambda batch: [])
 
 
 def test_an_empty_output_at_one_size_is_not_the_end() -> None:
-    found = inputs.find(
+    found = search.find(
         inputs.plan_for([spec(None, None)]), lambda batch: [np.ones((2, max(0, batch[0].shape[1] - 40)))]
     )
     assert found.specs[0].shape == (None, 64)
@@ -261,19 +261,19 @@ def test_the_first_complaint_is_told() -> None:
     """It is about the likeliest size; later ones are about sizes that nobody would feed."""
     model = Model(lambda batch: f"\n  shape {batch[0].shape[1]} does not fit\nmore")
     with pytest.raises(InputsNotFound) as raised:
-        inputs.find(inputs.plan_for([spec(None, None)]), model)
+        search.find(inputs.plan_for([spec(None, None)]), model)
     assert str(raised.value).endswith("it says: shape 16 does not fit")
     assert raised.value.said == "\n  shape 16 does not fit\nmore"
 
 
 def test_no_specs() -> None:
     with pytest.raises(InputsNotFound, match="does not say what its inputs are"):
-        inputs.find(inputs.plan_for([]), answers)
+        search.find(inputs.plan_for([]), answers)
 
 
 def test_a_dtype_that_cannot_be_fed() -> None:
     with pytest.raises(InputsNotFound, match="resource"):
-        inputs.find(inputs.plan_for([spec(None, dtype="resource")]), answers)
+        search.find(inputs.plan_for([spec(None, dtype="resource")]), answers)
 
 
 # ---- the user's own words

@@ -122,11 +122,18 @@ def _stretched(config: Config, shape: Shape, factors: Any, channels: int | None)
 
 
 def _padding(config: Config, shape: Shape) -> Shape:
+    return _at_ends(config, shape, config["padding"], 1)
+
+
+def _cropping(config: Config, shape: Shape) -> Shape:
+    return _at_ends(config, shape, config["cropping"], -1)
+
+
+def _at_ends(config: Config, shape: Shape, sizes: Any, sign: int) -> Shape:
+    """What is put to, or taken from, both ends of each dimension: (before, after); of several, a pair for each."""
     spatial = shape[2:] if _channels_first(config) else shape[1:-1]
-    padding = config["padding"]
-    # Of one dimension: (before, after). Of more: a pair for each.
-    pairs = [padding] if len(spatial) == 1 else padding
-    found = [None if length is None else length + sum(pair) for length, pair in zip(spatial, pairs, strict=True)]
+    pairs = [sizes] if len(spatial) == 1 else sizes
+    found = [None if length is None else length + sign * sum(pair) for length, pair in zip(spatial, pairs, strict=True)]
     ends = (shape[1],) if _channels_first(config) else (shape[-1],)
     return (shape[0], *ends, *found) if _channels_first(config) else (shape[0], *found, *ends)
 
@@ -166,6 +173,7 @@ _WINDOWS: dict[str, Callable[[Config, Shape], MaybeShape]] = {
     "DepthwiseConv": _depthwise,
     "UpSampling": _upsampling,
     "ZeroPadding": _padding,
+    "Cropping": _cropping,
 }
 _RULES |= {f"Conv{rank}D": _convolution for rank in (1, 2, 3)}
 _RULES |= {f"Conv{rank}DTranspose": _transposed for rank in (1, 2, 3)}

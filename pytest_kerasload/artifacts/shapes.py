@@ -6,6 +6,8 @@ not known here gives None and is left to the loaded model.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pytest_kerasload.artifacts.layers import (
     Config,
     TensorRef,
@@ -25,16 +27,37 @@ from pytest_kerasload.artifacts.shape_rules import MERGES, RECURRENT, MaybeShape
 Memo = dict[tuple[int, tuple[MaybeShape, ...] | None], list[MaybeShape]]
 """What was worked out for each model and the shapes it was given: models can be called many times, in each other."""
 
+
+class NothingLeft(Exception):
+    """A layer takes away more than there is."""
+
+
 _COMPUTE_DTYPES = {"mixed_float16": "float16", "mixed_bfloat16": "bfloat16"}
 
 
 def of_outputs(model: Config) -> list[tuple[MaybeShape, str]]:
     """Shape and dtype of each output of a model, in order; empty where it has no layers in its configuration."""
-    shapes = _of_model(model, None, 0, {})
+    try:
+        shapes = _of_model(model, None, 0, {})
+    except NothingLeft:
+        shapes = []
     ends = _output_layers(model)
     if len(shapes) != len(ends):
         shapes = [None] * len(ends)
     return [(shape, _dtype(layer)) for shape, layer in zip(shapes, ends, strict=True)]
+
+
+def fit(model: Config, given: Sequence[tuple[int, ...]]) -> bool:
+    """Whether every layer leaves something of inputs of these shapes, as far as the arithmetic is known.
+
+    Croppings, windows and strides take away from the free dimensions of a model: what is too small for them need not
+    be tried.
+    """
+    try:
+        _of_model(model, list(given), 0, {})
+    except NothingLeft:
+        return False
+    return True
 
 
 def _dtype(layer: Config) -> str:
@@ -85,6 +108,8 @@ def _of_functional(model: Config, given: list[MaybeShape] | None, depth: int, me
     known = frozenset(layer_name(layer) for layer in layers)
     starts = [ref.layer for _, ref in endpoints(config_of(model).get("input_layers"), known)]
     found: dict[str, list[list[MaybeShape]]] = {}
+    # What Keras 3 wrote down is the shape for any input; for given ones it is worked out.
+    written = given is None or any(shape is None or None in shape for shape in given)
     for layer in layers:
         if class_name(layer) == "InputLayer":
             found[layer_name(layer)] = [[_own_shape(config_of(layer))]]
@@ -97,26 +122,28 @@ def _of_functional(model: Config, given: list[MaybeShape] | None, depth: int, me
         for layer, layer_calls in waiting:
             if all(ref.layer in found for call in layer_calls for ref in call):
                 found[layer_name(layer)] = [
-                    _of_layer(layer, [_lookup(found, ref) for ref in call], depth, memo) for call in layer_calls
+                    _of_layer(layer, [_lookup(found, ref, written) for ref in call], depth, memo)
+                    for call in layer_calls
                 ]
             else:
                 later.append((layer, layer_calls))
         if len(later) == len(waiting):
             break
         waiting = later
-    return [_lookup(found, ref) for _, ref in endpoints(config_of(model).get("output_layers"), known)]
+    return [_lookup(found, ref, written) for _, ref in endpoints(config_of(model).get("output_layers"), known)]
 
 
-def _lookup(found: dict[str, list[list[MaybeShape]]], ref: TensorRef) -> MaybeShape:
+def _lookup(found: dict[str, list[list[MaybeShape]]], ref: TensorRef, written: bool) -> MaybeShape:
     """The shape of a tensor: as Keras 3 wrote it, else as worked out.
 
     Calls of a nested model are counted from 1 in Keras 2, where call 0 is the one that built it.
     """
-    if ref.shape is not None:
+    if ref.shape is not None and written:
         return ref.shape
     outputs = found.get(ref.layer) or [[]]
     call = outputs[ref.node] if 0 <= ref.node < len(outputs) else outputs[-1]
-    return call[ref.tensor] if 0 <= ref.tensor < len(call) else None
+    worked_out = call[ref.tensor] if 0 <= ref.tensor < len(call) else None
+    return ref.shape if worked_out is None else worked_out
 
 
 def _of_layer(layer: Config, given: list[MaybeShape], depth: int, memo: Memo) -> list[MaybeShape]:
@@ -139,7 +166,10 @@ def _of_layer(layer: Config, given: list[MaybeShape], depth: int, memo: Memo) ->
     if name in RECURRENT:
         return recurrent(name, config, shape)
     try:
-        return [single(name, config, shape)]
+        found = single(name, config, shape)
     except (KeyError, IndexError, TypeError, ValueError, ZeroDivisionError):
         # A configuration that no layer would accept; that is for others to say.
         return [None]
+    if found is not None and any(size is not None and size <= 0 for size in found):
+        raise NothingLeft
+    return [found]

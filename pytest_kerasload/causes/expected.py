@@ -48,6 +48,12 @@ CAUSES: tuple[Cause, ...] = (
         "restore the artifact that was recorded, if it was replaced by mistake",
     ),
     _cause(
+        "expected-weights-differ",
+        "Weights are others than when the expected outputs were recorded, and no stored input shows it",
+        "restore the artifact, or find out what changed it: an embedding, a branch or a table that the inputs miss",
+        "--keras-record=failing, if it was changed on purpose; give inputs that reach what changed",
+    ),
+    _cause(
         "expected-names-differ",
         "The expected outputs have other names than the model's outputs",
         "name arrays outputs/<name> after the model's outputs, or by position: outputs/0, outputs/1",

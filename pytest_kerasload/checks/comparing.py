@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from pytest_kerasload import comparison, expected, inputs, vetting
+from pytest_kerasload.artifacts.shapes import fit as fit_shapes
 from pytest_kerasload.causes.catalogue import cause
 from pytest_kerasload.causes.explaining import explain
 from pytest_kerasload.checks.verdict import Context
 from pytest_kerasload.environments.process import RequestFailed
 from pytest_kerasload.environments.session import InputSpec, Loaded, Output
 from pytest_kerasload.findings import Finding, Measured
+from pytest_kerasload.hooks import inputs_for
 from pytest_kerasload.precision import tolerance
+from pytest_kerasload.search import find
 
 Array = NDArray[Any]
 
@@ -57,15 +59,23 @@ def _aliases(spec: InputSpec) -> tuple[str, ...]:
 
 
 def plan(context: Context, loaded: Loaded) -> inputs.Plan:
-    """Inputs that the loaded model answers, each endpoint of a SavedModel on its own.
+    """Inputs that the loaded model answers, each endpoint of a SavedModel on its own; found once for a loaded model.
 
     InputsNotFound when the model (of a SavedModel: its default endpoint) answers none.
     """
-    overrides = context.settings.overrides(context.artifact.path).inputs
+    plans = context.session.plans
+    if loaded.key not in plans:
+        plans[loaded.key] = _plan(context, loaded)
+    return plans[loaded.key]
+
+
+def _plan(context: Context, loaded: Loaded) -> inputs.Plan:
+    artifact = context.artifact
+    words = inputs_for(context.settings, artifact, loaded.inputs)
     known = stored(context)
-    specs = list(loaded.inputs)
+    specs, rows = list(loaded.inputs), None
     if known is not None:
-        specs = _from_stored(loaded, known)
+        specs, rows = _from_stored(loaded, known)
     found: inputs.Plan | None = None
     endpoints = list(dict.fromkeys(spec.endpoint for spec in specs)) or [""]
     for endpoint in endpoints:
@@ -79,8 +89,14 @@ def plan(context: Context, loaded: Loaded) -> inputs.Plan:
             except RequestFailed as error:
                 raise inputs.Refused(error.text) from error
 
+        def fits(shapes: Sequence[tuple[int, ...]]) -> bool:
+            return artifact.config is None or fit_shapes(artifact.config, shapes)
+
+        first = inputs.plan_for(mine, words)
+        if rows is not None and not first.given and len(endpoints) == 1:
+            first = inputs.with_rows(first, rows)
         try:
-            one = inputs.find(inputs.plan_for(mine, overrides), attempt, known.rows if known is not None else None)
+            one = find(first, attempt, known.rows if known is not None else None, fits if len(endpoints) == 1 else None)
         except inputs.InputsNotFound:
             if found is None:
                 raise
@@ -90,43 +106,25 @@ def plan(context: Context, loaded: Loaded) -> inputs.Plan:
     return found
 
 
-def _from_stored(loaded: Loaded, known: expected.Expected) -> list[InputSpec]:
-    """The model's input specs with what the stored inputs tell: sizes of free dimensions, ranges of whole numbers."""
+def _from_stored(loaded: Loaded, known: expected.Expected) -> tuple[list[InputSpec], list[Array] | None]:
+    """The model's input specs with what the stored inputs tell, and the stored rows where they are for all of them."""
     try:
         given = stored_inputs(loaded, known)
     except expected.NamesDiffer:
-        return list(loaded.inputs)
-    specs = []
+        return list(loaded.inputs), None
+    specs, rows = [], []
     for index, array in enumerate(given):
         spec = loaded.inputs[index] if index < len(loaded.inputs) else None
-        if array is None:
+        if array is None or (spec is not None and not _takes(spec, array)):  # the model was changed since
             assert spec is not None
             specs.append(spec)
             continue
-        if spec is not None and not _takes(spec, array):  # the model was changed since
-            specs.append(spec)
-            continue
-        floating = array.dtype.kind == "f" and bool(np.isfinite(array).all())
-        whole = array.dtype.kind in "iu" or (floating and bool(np.all(array == np.floor(array))))
-        bound = int(array.max()) + 1 if whole and array.size and array.min() >= 0 else None
         if spec is None:
             dtype = "string" if array.dtype.kind in "SU" else array.dtype.name
             spec = InputSpec(str(index), None, dtype, (str(index),))
-        batch = spec.shape[0] if spec.shape else None
-        specs.append(
-            InputSpec(
-                name=spec.name,
-                shape=(batch, *array.shape[1:]) if array.ndim else (),
-                dtype=spec.dtype,
-                aliases=spec.aliases,
-                ragged=spec.ragged,
-                bound=spec.bound or (bound if whole and (array.dtype.kind in "iu" or (bound or 0) > 2) else None),
-                vocabulary=spec.vocabulary
-                or (tuple(w.decode("utf-8", "replace") for w in array.ravel()[:50]) if array.dtype.kind == "S" else ()),
-                endpoint=spec.endpoint,
-            )
-        )
-    return specs
+        specs.append(inputs.like(spec, array))
+        rows.append(array)
+    return specs, rows if len(rows) == len(specs) else None
 
 
 def _takes(spec: InputSpec, array: Array) -> bool:
@@ -149,6 +147,25 @@ def fit(plan: inputs.Plan, loaded: Loaded, given: Sequence[Array]) -> list[Array
     except expected.NamesDiffer:
         places = [index if index < len(given) else None for index in range(len(loaded.inputs))]
     return [None if place is None else given[place] for place in places]
+
+
+class Asked:
+    """A loaded model as the recording asks it (capture.Subject)."""
+
+    def __init__(self, context: Context, loaded: Loaded, plan: inputs.Plan) -> None:
+        self.session, self.loaded, self.plan = context.session, loaded, plan
+
+    def predict(self, batch: Sequence[Array]) -> Sequence[Output]:
+        try:
+            return self.session.predict(self.loaded, fit(self.plan, self.loaded, batch))
+        except RequestFailed as error:
+            raise inputs.Refused(error.text) from error
+
+    def perturbed(self, batch: Sequence[Array], seed: int, unit: float) -> Sequence[Output]:
+        try:
+            return self.session.perturbed(self.loaded, fit(self.plan, self.loaded, batch), seed, unit)
+        except RequestFailed:
+            return ()
 
 
 def side_by_side(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 from numpy.typing import NDArray
 
-from pytest_kerasload import comparison, expected, vetting
+from pytest_kerasload import comparison, expected, fingerprints, vetting
 from pytest_kerasload.causes.catalogue import cause
 from pytest_kerasload.checks import comparing
 from pytest_kerasload.checks.recording import record
@@ -17,7 +17,7 @@ from pytest_kerasload.checks.verdict import Context, Verdict
 from pytest_kerasload.environments.process import RequestFailed
 from pytest_kerasload.environments.session import Loaded, Output
 from pytest_kerasload.findings import Finding, Remedy
-from pytest_kerasload.precision import tolerance
+from pytest_kerasload.precision import Evidence, tolerance
 
 Array = NDArray[Any]
 
@@ -28,7 +28,7 @@ _OUTDATED = frozenset(
     {
         *("expected-missing", "expected-unreadable", "expected-stale-digest", "expected-names-differ"),
         *("expected-not-finite", "expected-shape-differs", "expected-dtype-differs", "inputs-not-found"),
-        *("predictions-differ", "predictions-refused"),
+        *("predictions-differ", "predictions-refused", "expected-weights-differ"),
     }
 )
 
@@ -114,8 +114,9 @@ def against_expected(context: Context, loaded: Loaded) -> Verdict:
         return Verdict((problem,))
     result = comparing.measured(compared, known.rows)
     wrong = [one for one in compared if not one.agrees]
+    changed = _changed_weights(context, known, loaded)
     if not wrong:
-        return Verdict(_released_again(context, known), result)
+        return Verdict((*_unseen(context, changed), *_released_again(context, known)), result)
     if any(one.kind == "values" for one in wrong) and not _deterministic(context, loaded, given, obtained):
         # An export of a stateful model remembers what it was asked before: one that was asked nothing decides.
         fresh = context.session.again(loaded)
@@ -124,7 +125,7 @@ def against_expected(context: Context, loaded: Loaded) -> Verdict:
         if loaded.kind == "signatures" and compared and all(one.agrees for one in compared):
             return Verdict(_released_again(context, known), comparing.measured(compared, known.rows))
         return Verdict((comparing.random_outputs(context),), result)
-    return Verdict(tuple(_differs(context, known, one) for one in wrong), result)
+    return Verdict(tuple(_differs(context, known, one, changed) for one in wrong), result)
 
 
 def _pairs(
@@ -158,10 +159,19 @@ def _pairs(
     for output, place in zip(obtained, places, strict=True):
         assert place is not None
         name = names[place]
-        allowed = tolerance(context.artifact, name, dtypes, context.settings)
+        allowed = tolerance(context.artifact, name, dtypes, context.settings, _evidence(context, known, name))
         ours = bool(known.provenance)
         compared.append(comparison.compare(name, known.outputs[name], output.array, allowed, same_dtype=ours))
     return compared, None
+
+
+def _evidence(context: Context, known: expected.Expected, name: str) -> Evidence | None:
+    """The noise that was stored with an output."""
+    told, versions = known.noise(name), context.session.versions
+    if told is None:
+        return None
+    recorded = known.provenance.get("tensorflow"), known.provenance.get("keras")
+    return Evidence(told.rows, here=recorded == (versions.tensorflow, versions.keras))
 
 
 def _by_position(names: Sequence[str], obtained: Sequence[Output]) -> list[int | None] | None:
@@ -240,7 +250,9 @@ _CAUSES = {
 }
 
 
-def _differs(context: Context, known: expected.Expected, one: comparison.ArrayComparison) -> Finding:
+def _differs(
+    context: Context, known: expected.Expected, one: comparison.ArrayComparison, changed: list[str] | None
+) -> Finding:
     stale = _stale(context, known)
     name = context.artifact.path.name
     if stale:
@@ -251,19 +263,53 @@ def _differs(context: Context, known: expected.Expected, one: comparison.ArrayCo
     if one.rows[1]:
         head += f", in {one.rows[0]} of {one.rows[1]} rows"
     lines = []
-    noise = known.provenance.get("noise", {})
-    measured = noise.get(one.name) if isinstance(noise, Mapping) else None
-    if measured and one.max_abs:
-        lines.append(f"{one.max_abs / measured:,.0f} times the noise measured when recorded ({measured:.3g})")
+    measured = known.noise(one.name)
+    if measured is not None and one.times is not None and one.max_abs is not None:
+        lines.append(
+            f"{_rounded(one.times)} times the noise measured when it was recorded, at the element that differs most "
+            f"(largest difference {one.max_abs:.3g}, largest noise {measured.largest:.3g})"
+        )
     if one.classes:
         lines.append(one.classes)
     if one.kind == "shape":
         lines.append(vetting.rows(known))
     lines += _since(context, known)
+    if changed:
+        lines.append(f"weights that are others than when it was recorded: {_listed(changed)}")
+    elif changed is not None:
+        lines.append("every weight is as it was recorded: the layers compute something else with them")
     lines.append(comparison.table(one))
     # NaN where there were numbers is the artifact's own trouble, whichever file it is.
     code = "expected-stale-digest" if stale and one.kind != "finite" else _CAUSES[one.kind]
     return cause(code).finding(head, where=one.name, detail="\n".join(filter(None, lines)))
+
+
+def _rounded(times: float) -> str:
+    """``35``, ``10,400``, ``3.1e+08``."""
+    return f"{times:.2g}" if times >= 1e7 else f"{float(f'{times:.3g}'):,.0f}"
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+
+
+def _changed_weights(context: Context, known: expected.Expected, loaded: Loaded) -> list[str] | None:
+    """Names of weights that are others than when the outputs were recorded; None where that cannot be told."""
+    if not known.weights:
+        return None
+    return fingerprints.changed(known.weights, context.session.fingerprints(loaded))
+
+
+def _unseen(context: Context, changed: list[str] | None) -> tuple[Finding, ...]:
+    """The finding for outputs that agree although weights are others: no stored input reaches what changed."""
+    if not changed:
+        return ()
+    what = (
+        f"{context.artifact.path.name} agrees with its expected outputs, but {len(changed)} of its weights "
+        f"{'is another' if len(changed) == 1 else 'are others'} than when they were recorded: no stored input shows "
+        "the difference"
+    )
+    return (cause("expected-weights-differ").finding(what, where=_listed(changed)),)
 
 
 def _stale(context: Context, known: expected.Expected) -> bool:

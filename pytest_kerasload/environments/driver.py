@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 import time
@@ -11,6 +12,8 @@ from concurrent.futures import CancelledError
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from packaging.version import Version
 
 from pytest_kerasload.environments.process import Limits, Process, RequestFailed, WorkerBroken, WorkerEnded
 from pytest_kerasload.environments.session import Session
@@ -60,6 +63,7 @@ class Driver:
         self._session: Session | None = None
         self._import_error: RequestFailed | None = None
         self._broken: dict[Key, WorkerBroken] = {}
+        self._second: Process | None = None
         self._size = 0
 
     # ---- one check
@@ -132,7 +136,7 @@ class Driver:
             self._session.limits = self._limits(artifact.bytes)
             return self._session
         process = self._started(group.key)
-        self._session = Session(
+        self._session = session = Session(
             artifact=artifact,
             process=process,
             versions=self.gate.versions(group.key[0]),
@@ -140,7 +144,29 @@ class Driver:
             directory=Path(tempfile.mkdtemp(dir=self._directory)),
             trusted=self.settings.trusted(group.path, artifact.sha256),
         )
-        return self._session
+        session.elsewhere = lambda: self._elsewhere(session)
+        return session
+
+    def _elsewhere(self, session: Session) -> tuple[str, Session] | None:
+        """The artifact at hand in a second process that computes otherwise; None where that cannot be started."""
+        assert self.key is not None
+        release = Version(session.versions.tensorflow or "0").release
+        # On by default since TensorFlow 2.9 (its release notes), and known since 2.5.
+        onednn = os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1" if release >= (2, 9) else "0")
+        flipped, threads = ("0" if onednn == "1" else "1"), (1 if self._threads > 1 else 2)
+        what = f"oneDNN {'on' if flipped == '1' else 'off'}, threads: {threads}"
+        try:
+            if self._second is None or self._second.pid is None:
+                self._second = Process(self.key[0], threads, self._directory, {"TF_ENABLE_ONEDNN_OPTS": flipped})
+                self._declare(self._second, self.key)
+        except (WorkerEnded, RequestFailed):
+            return None
+        second = replace(session, process=self._second, loads={}, plans={}, elsewhere=None)
+        try:
+            second.close()  # the models of the artifact before
+        except (WorkerEnded, RequestFailed):
+            return None
+        return what, second
 
     def _limits(self, size: int) -> Limits:
         memory = self.settings.memory or max(self._memory, _LEAST_MEMORY)
@@ -158,17 +184,21 @@ class Driver:
             self._process = Process(key[0], self._threads, self._directory)
             self._size = self._process.size()
             self._import_error = None
-            if key[1]:
-                try:
-                    self._process.ask(
-                        "declare",
-                        self._limits(0),
-                        references=[reference.as_request() for reference in key[1]],
-                        paths=[str(self.settings.invocation_dir)],
-                    )
-                except RequestFailed as error:
-                    self._import_error = error
+            try:
+                self._declare(self._process, key)
+            except RequestFailed as error:
+                self._import_error = error
         return self._process
+
+    def _declare(self, process: Process, key: Key) -> None:
+        """Import the user's custom objects there."""
+        if key[1]:
+            process.ask(
+                "declare",
+                self._limits(0),
+                references=[reference.as_request() for reference in key[1]],
+                paths=[str(self.settings.invocation_dir)],
+            )
 
     def leave(self) -> None:
         """Let go of the artifact at hand; the process is kept unless it grew."""
@@ -187,10 +217,11 @@ class Driver:
             self.end()
 
     def end(self) -> None:
-        """End the process."""
-        process, self._process = self._process, None
-        if process is not None:
-            process.close()
+        """End the process, and the second one."""
+        for process in (self._process, self._second):
+            if process is not None:
+                process.close()
+        self._process = self._second = None
 
 
 def _unexpected(error: RequestFailed, versions: object, gate: Gate, path: Path) -> Finding:

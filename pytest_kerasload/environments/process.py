@@ -11,6 +11,7 @@ import shlex
 import signal
 import tempfile
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -72,7 +73,9 @@ def _sources() -> dict[str, str]:
 class Process:
     """A started environment. Not thread-safe: one thread asks at a time."""
 
-    def __init__(self, spec: EnvironmentSpec, threads: int, directory: Path) -> None:
+    def __init__(
+        self, spec: EnvironmentSpec, threads: int, directory: Path, more: Mapping[str, str] | None = None
+    ) -> None:
         self.spec = spec
         self.pid: int | None = None
         self._log = Path(tempfile.mkstemp(prefix="worker-", suffix=".log", dir=directory)[1])
@@ -84,6 +87,7 @@ class Process:
             "KERAS_BACKEND": "tensorflow",
             "HDF5_USE_FILE_LOCKING": os.environ.get("HDF5_USE_FILE_LOCKING", "FALSE"),
             **spec.variables,
+            **(more or {}),
         }
         text = f"popen//python={shlex.quote(spec.python)}//dont_write_bytecode"
         text += "".join(f"//env:{key}={value}" for key, value in variables.items())

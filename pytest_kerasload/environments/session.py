@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pytest_kerasload.artifacts.record import Artifact, ConfigObject, Format
+from pytest_kerasload.artifacts.record import Artifact, ConfigObject, Format, TensorSpec
 from pytest_kerasload.environments.process import Limits, Process
 from pytest_kerasload.environments.versions import Versions
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from pytest_kerasload.inputs import Plan
 
     Array = NDArray[Any]
 
@@ -37,6 +39,42 @@ class InputSpec:
     vocabulary: tuple[str, ...] = ()
     endpoint: str = ""
     """The SavedModel endpoint that takes it; empty for a Keras model."""
+    sparse: bool = False
+    sentences: bool = False
+    """Values of a string input are several words."""
+    choices: tuple[int, ...] = ()
+    """Numbers that a layer behind it looks up, and one that it does not know."""
+    centre: tuple[float, ...] = ()
+    """Where its values usually lie, in all or for each feature (Normalization, Rescaling, Discretization)."""
+    spread: tuple[float, ...] = ()
+    padding: float | None = None
+    """What steps hold that are masked out."""
+
+    @classmethod
+    def told(cls, spec: Mapping[str, Any], static: TensorSpec | None = None) -> InputSpec:
+        """A worker's words, completed by what the file says where the loaded model does not tell."""
+        shape = None if spec["shape"] is None else tuple(spec["shape"])
+        bound, vocabulary = spec.get("bound"), tuple(spec.get("vocabulary") or ())
+        if static is not None:
+            bound = bound or static.bound
+            vocabulary = vocabulary or static.vocabulary
+            shape = static.shape if shape is None else shape
+        return cls(
+            name=spec["name"],
+            shape=shape,
+            dtype=spec["dtype"],
+            aliases=tuple(spec["aliases"]),
+            ragged=bool(spec.get("ragged")),
+            bound=bound,
+            vocabulary=vocabulary,
+            endpoint=spec.get("endpoint", ""),
+            sparse=bool(spec.get("sparse")),
+            sentences=bool(spec.get("sentences")),
+            choices=tuple(spec.get("choices") or ()),
+            centre=tuple(spec.get("centre") or ()),
+            spread=tuple(spec.get("spread") or ()),
+            padding=spec.get("padding"),
+        )
 
 
 @dataclass(frozen=True)
@@ -120,6 +158,10 @@ class Session:
     directory: Path
     trusted: bool = False
     loads: dict[tuple[bool, bool, str], Loaded] = field(default_factory=dict)
+    plans: dict[str, Plan] = field(default_factory=dict)
+    """Inputs that each loaded model answers, by its key."""
+    elsewhere: Callable[[], tuple[str, Session] | None] | None = None
+    """Another process with other settings of the machine (oneDNN, threads), and what they are; None without one."""
     _count: int = 0
 
     @property
@@ -155,24 +197,8 @@ class Session:
         return self.load_path(loaded.path, compile=loaded.compile, unsafe=loaded.unsafe, way=loaded.way)
 
     def _input(self, spec: Mapping[str, Any], index: int) -> InputSpec:
-        """A worker's input spec, completed by what the file says where the loaded model does not tell."""
-        static = self.artifact.inputs[index] if index < len(self.artifact.inputs) else None
-        shape = None if spec["shape"] is None else tuple(spec["shape"])
-        bound, vocabulary = spec.get("bound"), tuple(spec.get("vocabulary") or ())
-        if static is not None:
-            bound = bound or static.bound
-            vocabulary = vocabulary or static.vocabulary
-            shape = static.shape if shape is None else shape
-        return InputSpec(
-            name=spec["name"],
-            shape=shape,
-            dtype=spec["dtype"],
-            aliases=tuple(spec["aliases"]),
-            ragged=bool(spec.get("ragged")),
-            bound=bound,
-            vocabulary=vocabulary,
-            endpoint=spec.get("endpoint", ""),
-        )
+        static = self.artifact.inputs
+        return InputSpec.told(spec, static[index] if index < len(static) else None)
 
     def predict(self, loaded: Loaded, inputs: Sequence[Array | None]) -> tuple[Output, ...]:
         """Every output of the model for one batch; of a SavedModel, those of the endpoints whose inputs are given."""
@@ -184,6 +210,19 @@ class Session:
         """The number of weight elements of the model, and name and elements of each weight."""
         reply = self._ask("weights", key=loaded.key)
         return int(reply["elements"]), tuple((item[0], item[3]) for item in reply["weights"])
+
+    def fingerprints(self, loaded: Loaded) -> tuple[Mapping[str, Any], ...]:
+        """What is remembered of each floating weight of the model: name, shape, sum, mean, rms (worker/evidence.py)."""
+        return tuple(self._ask("fingerprints", key=loaded.key)["weights"])
+
+    def perturbed(self, loaded: Loaded, inputs: Sequence[Array | None], seed: int, unit: float) -> tuple[Output, ...]:
+        """What the model predicts with every weight moved by up to ``unit`` of its value; empty without weights."""
+        try:
+            moved = self._ask("perturb", key=loaded.key, seed=seed, unit=unit)["variables"]
+            return self.predict(loaded, inputs) if moved else ()
+        finally:
+            if self.process.pid is not None:
+                self._ask("restore", key=loaded.key)
 
     def compare(self, first: Loaded, second: Loaded) -> Comparison:
         """Where two models differ in weights, optimizer state, configuration and compile state."""
@@ -233,6 +272,7 @@ class Session:
         """Let go of everything that the process holds of this artifact."""
         self._ask("release", keys=None, directory=None)
         self.loads.clear()
+        self.plans.clear()
 
     def _ask(self, do: str, **arguments: Any) -> dict[str, Any]:
         return self.process.ask(do, self.limits, **arguments)

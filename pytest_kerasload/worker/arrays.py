@@ -53,8 +53,33 @@ def flatten(tf: Any, name: str, value: Any) -> List[Tuple[str, np.ndarray]]:
     return [(name, as_array(value))]
 
 
-def tensor(tf: Any, dtype: str, array: np.ndarray) -> Any:
+def lengths(array: np.ndarray) -> np.ndarray:
+    """How long each row of a padded batch is: what stands behind it is NaN, the lowest whole number, or no text."""
+    if array.dtype.kind in "fc":
+        empty = np.isnan(array)
+    elif array.dtype.kind in "iu":
+        empty = array == (np.iinfo(array.dtype).min if array.dtype.kind == "i" else np.iinfo(array.dtype).max)
+    else:
+        empty = array == np.zeros((), array.dtype)
+    used = ~empty.reshape(array.shape[0], array.shape[1], -1).all(axis=2)
+    places = np.arange(1, array.shape[1] + 1, dtype=np.int64)
+    found: np.ndarray = (used * places).max(axis=1, initial=0)
+    return found
+
+
+def ragged(tf: Any, dtype: str, array: np.ndarray) -> Any:
+    """A padded batch as a tensor whose second dimension is ragged."""
+    found = lengths(array)
+    used = np.arange(array.shape[1]) < found[:, None]
+    return tf.RaggedTensor.from_row_lengths(tensor(tf, dtype, array[used]), found)
+
+
+def tensor(tf: Any, dtype: str, array: np.ndarray, is_ragged: bool = False, is_sparse: bool = False) -> Any:
     """A tensor of the named dtype; bytes become strings, numbers are cast as the model asks for them."""
+    if is_ragged and array.ndim > 1:
+        return ragged(tf, dtype, array)
+    if is_sparse:
+        return tf.sparse.from_dense(tensor(tf, dtype, array))
     if dtype == "string":
         return tf.constant(array.astype(object) if array.dtype.kind in "SU" else array, dtype=tf.string)
     wanted = tf.as_dtype(dtype)

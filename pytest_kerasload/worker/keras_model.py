@@ -28,6 +28,12 @@ def _dtype(value: Any) -> str:
     return str(name).replace("<dtype: '", "").replace("'>", "")
 
 
+def _is(leaf: Any, kind: str) -> bool:
+    """Whether an input is ``Ragged`` or ``Sparse``: by its class, its type spec, or a flag (Keras 3)."""
+    spec = getattr(leaf, "type_spec", None) or getattr(leaf, "_type_spec", None)
+    return kind in type(leaf).__name__ or kind in type(spec).__name__ or bool(getattr(leaf, kind.lower(), False))
+
+
 class KerasModel:
     """One Keras model: its inputs and outputs, what it predicts, its weights and its state."""
 
@@ -36,6 +42,7 @@ class KerasModel:
     def __init__(self, runtime: Any, model: Any) -> None:
         self.runtime = runtime
         self.model = model
+        self._specs: Optional[List[Spec]] = None
 
     # ---- inputs and outputs
 
@@ -78,6 +85,11 @@ class KerasModel:
 
     def inputs(self) -> List[Spec]:
         """The model's inputs in the order in which :meth:`predict` takes them; empty when it cannot be told."""
+        if self._specs is None:
+            self._specs = self._describe()
+        return self._specs
+
+    def _describe(self) -> List[Spec]:
         structure = self._structure()
         if structure is None:
             structure = self._saved_spec()
@@ -102,7 +114,8 @@ class KerasModel:
                 "aliases": sorted(set(names)),
                 "shape": _shape(getattr(leaf, "shape", None)),
                 "dtype": _dtype(leaf.dtype),
-                "ragged": "Ragged" in type(leaf).__name__ or bool(getattr(leaf, "ragged", False)),
+                "ragged": _is(leaf, "Ragged"),
+                "sparse": _is(leaf, "Sparse"),
             }
             specs.append(spec)
         hints.add(self.model, leaves, specs)
@@ -183,7 +196,8 @@ class KerasModel:
                 dtype = "string"
             elif guessed and array.dtype.kind not in "f":
                 dtype = array.dtype.name
-            tensors.append(arrays.tensor(tf, dtype, array))
+            kind = specs[index] if index < len(specs) else {}
+            tensors.append(arrays.tensor(tf, dtype, array, bool(kind.get("ragged")), bool(kind.get("sparse"))))
         structure = self._structure()
         if structure is None:
             structure = self._saved_spec()
@@ -232,6 +246,13 @@ class KerasModel:
         except ValueError:  # a model that was never built: it has none yet
             weights = []
         return [item for item in arrays.named(weights) if not item[0].split(":")[0].endswith("seed_generator_state")]
+
+    def variables(self) -> List[Any]:
+        """Every weight as the variable that holds it."""
+        try:
+            return list(self.model.weights)
+        except ValueError:  # never built
+            return []
 
     def optimizer_state(self) -> List[Tuple[str, np.ndarray]]:
         """Name and value of every variable of the optimizer; empty without one."""

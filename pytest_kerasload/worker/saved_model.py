@@ -89,7 +89,7 @@ class SignatureModel:
         for spec, array in zip(self.inputs(), given):
             if array is None:
                 continue
-            value = arrays.tensor(tf, spec["dtype"], array)
+            value = arrays.tensor(tf, spec["dtype"], array, spec["ragged"])
             args, kwargs = calls[spec["endpoint"]]
             if spec["positional"]:
                 args.append(value)
@@ -122,14 +122,18 @@ class SignatureModel:
 
     def weights(self) -> List[Tuple[str, np.ndarray]]:
         """Name and value of every variable, in the order of the file."""
+        return arrays.named(self.variables())
+
+    def variables(self) -> List[Any]:
+        """Every variable of the object, or of the graphs of its endpoints where it does not list them."""
         variables = getattr(self.loaded, "variables", None)
-        if not variables:
-            seen: Dict[int, Any] = {}
-            for function in self.endpoints.values():
-                for variable in function.graph.variables if hasattr(function, "graph") else ():
-                    seen.setdefault(id(variable), variable)
-            variables = list(seen.values())
-        return arrays.named(variables)
+        if variables:
+            return list(variables)
+        seen: Dict[int, Any] = {}
+        for function in self.endpoints.values():
+            for variable in function.graph.variables if hasattr(function, "graph") else ():
+                seen.setdefault(id(variable), variable)
+        return list(seen.values())
 
     def optimizer_state(self) -> List[Tuple[str, np.ndarray]]:
         """Nothing: an export has no optimizer."""

@@ -11,7 +11,7 @@ import traceback
 import warnings
 from typing import Any, Callable, Dict, List, Optional
 
-from . import arrays, custom_objects, runtime, state
+from . import arrays, custom_objects, evidence, runtime, state
 from .keras_model import KerasModel
 from .saved_model import SignatureModel
 
@@ -43,6 +43,7 @@ class Server:
         self.runtime = runtime.Runtime()
         self.models: Dict[str, Any] = {}
         self.objects: Dict[str, Any] = {}
+        self.perturbed: Dict[str, evidence.Perturbation] = {}
 
     # ---- requests
 
@@ -89,6 +90,23 @@ class Server:
             "elements": sum(int(array.size) for _, array in found),
         }
 
+    def fingerprints(self, key: str) -> Dict[str, Any]:
+        """What is remembered of each floating weight."""
+        return {"weights": evidence.fingerprints(self.models[key].weights())}
+
+    def perturb(self, key: str, seed: int, unit: float) -> Dict[str, Any]:
+        """Move every floating weight by a rounding error, over its value in the file."""
+        if key not in self.perturbed:
+            self.perturbed[key] = evidence.Perturbation(self.models[key].variables())
+        return {"variables": self.perturbed[key].apply(seed, unit)}
+
+    def restore(self, key: str) -> Dict[str, Any]:
+        """Undo :meth:`perturb`."""
+        perturbation = self.perturbed.pop(key, None)
+        if perturbation is not None:
+            perturbation.restore()
+        return {}
+
     def compare(self, first: str, second: str) -> Dict[str, Any]:
         """Where the weights, configuration, compile state and optimizer state of two models differ."""
         one, other = self.models[first], self.models[second]
@@ -120,6 +138,7 @@ class Server:
         """Drop models (all of them for None) and a directory of temporary copies."""
         for key in list(self.models) if keys is None else keys:
             self.models.pop(key, None)
+            self.perturbed.pop(key, None)
         if directory:
             shutil.rmtree(directory, ignore_errors=True)
         if keys is None:
