@@ -34,7 +34,7 @@ CAUSES: tuple[Cause, ...] = (
         "outputs-not-finite",
         "Finite inputs give NaN or infinity",
         "look for divisions by zero, logarithms and roots in the model, and for weights that hold NaN",
-        "where it takes some numbers only, say in kerasload.toml which: inputs.NAME = { min = 0 }",
+        "where it takes some numbers only, say in kerasload.toml which: inputs.NAME = { min = ..., max = ... }",
     ),
     _cause(
         "weights-not-finite",
@@ -44,7 +44,7 @@ CAUSES: tuple[Cause, ...] = (
     _cause(
         "inputs-restricted",
         "The model gives NaN or infinity for some numbers around 0, as logarithms and roots do",
-        "say in kerasload.toml which numbers it takes: inputs.NAME = { min = 0 }",
+        "say in kerasload.toml which numbers it takes: inputs.NAME = { min = ..., max = ... }",
     ),
     _cause(
         "batch-dependent",

@@ -168,7 +168,8 @@ class Shelf:
                 lines.append(f"it could not be saved: {error}")
             else:
                 lines.append(f"saved: {path}")
-        return [*lines, f'replay: pytest "{self.item}" --keras-models={self.root}, with the other options of this run']
+        replay = f'pytest "{self.item}" --keras-models={self.root}'
+        return [*lines, f"replay, with the other options of this run: {replay}"]
 
     def kept(self, plan: Plan) -> tuple[list[Array] | None, Finding | None]:
         """The example of an earlier run, where it still fits the model's inputs; a note when it cannot be read."""

@@ -170,18 +170,22 @@ def _differing(
         others = [found[index].array for _, found in asked.answers.values() if index < len(found)]
         known = [a for a in others if a.dtype == one.array.dtype and a.shape[1:] == one.array.shape[1:]]
         given = other.array[row : row + 1] if other.array.shape == one.array.shape else other.array
-        changed = np.concatenate([one.array[:row], given, one.array[row + 1 :]])
+        changed = _with_row(one.array, row, given)
         wanted.append(Output(one.names, np.concatenate([one.array, *known])))
         obtained.append(Output(one.names, np.concatenate([changed, *known])))
     return asked.disagreement(wanted, obtained)
 
 
+def _with_row(array: Array, row: int, given: Array) -> Array:
+    """The array with another row; words may be longer than those it has."""
+    return np.concatenate([array[:row], given, array[row + 1 :]])
+
+
 def _depends_on_others(asked: Asked, example: Sequence[Array], whole: Sequence[Output], row: int) -> bool:
     """Whether a row answers something else when only the others change, their number staying the same."""
-    for kind in ("normal", "ones", "zeros"):
-        changed = inputs.sample(asked.plan, len(example[0]), _SEED + 1, kind)
-        for array, known in zip(changed, example, strict=True):
-            array[row] = known[row]
+    for seed, kind in enumerate(("normal", "ones", "zeros"), _SEED + 1):  # words are the same for a seed, not a kind
+        others = inputs.sample(asked.plan, len(example[0]), seed, kind)
+        changed = [_with_row(array, row, known[row : row + 1]) for array, known in zip(others, example, strict=True)]
         try:
             answer = asked.ask(changed)
         except RequestFailed:
@@ -217,9 +221,10 @@ def _by_number(
     wrong = differs(small) or wrong
     outputs = {"in_batch": asked.ask(small), "alone": asked.ask([array[:1] for array in small])}
     table = comparison.table(wrong)
+    how = wrong.problem if wrong.max_abs is None else f"it differs by up to {wrong.max_abs:.3g}"
     return cause("batch-size-dependent").finding(
         f"{asked.context.artifact.path.name}: a row gives something else alone than among {len(small[0])} rows, "
-        f"whatever is in the others: {wrong.name}: {wrong.problem}",
+        f"whatever is in the others: {wrong.name}: {how}",
         where=wrong.name,
         detail="\n".join(
             [*told(asked.plan, small), *([table] if table else []), *shelf.keep(asked.plan, small, outputs, "rows")]
