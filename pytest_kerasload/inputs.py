@@ -39,6 +39,10 @@ class Plan:
     specs: tuple[InputSpec, ...]
     asks: tuple[Ask, ...]
     given: tuple[Array, ...] = ()
+    only_given: bool = False
+    """Nothing that was made up is answered."""
+    remark: str = ""
+    """What the user should know of rows that are not used."""
 
     @property
     def batch(self) -> int | None:
@@ -123,7 +127,7 @@ def like(spec: InputSpec, known: Array) -> InputSpec:
 def sample(plan: Plan, batch: int, seed: int, kind: str = "uniform") -> list[Array]:
     """One batch of inputs, all of one kind of values; the same for the same arguments."""
     generator = np.random.default_rng(seed)
-    if kind == "given" and plan.given:
+    if plan.given and (kind == "given" or plan.only_given):
         count = plan.given[0].shape[0]
         rows = [int(row) for row in generator.permutation(count)[: plan.batch or batch]]
         rows += [rows[0]] * ((plan.batch or batch) - len(rows) if plan.batch else 0)
@@ -145,9 +149,9 @@ def mixed(plan: Plan, rows: int, seed: int) -> list[Array]:
     rows = plan.batch or rows
     found: list[list[Array]] = []
     if plan.given:
-        chosen = min(plan.given[0].shape[0], rows if plan.batch else max(1, rows // 2))
+        chosen = min(plan.given[0].shape[0], rows if plan.batch or plan.only_given else max(1, rows // 2))
         found += [[known[row : row + 1] for known in plan.given] for row in range(chosen)]
-    for row in range(len(found), rows):
+    for row in range(len(found), len(found) if plan.only_given else rows):
         batch = sample(plan, 1, seed + row, MIXED[row % len(MIXED)])
         place = row if plan.batch else 0
         found.append([array[place : place + 1] if array.ndim else array for array in batch])

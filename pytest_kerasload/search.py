@@ -33,12 +33,14 @@ def find(plan: Plan, attempt: Try, rows: int | None = None, fits: Fits | None = 
 
     Free dimensions are tried at growing sizes, those left out of which ``fits`` knows that nothing remains; what the
     model complains of (an index out of range, a size, features of an example, an image) is put right first.
-    ``rows`` is a batch size that is known to work, for models that take one only and do not say so (exports of
+    Where nothing that is made up is answered, rows that somebody chose may be. ``rows`` is a batch size that is known to work, for models that take one only and do not say so (exports of
     stateful models). InputsNotFound when nothing works.
     """
     try:
         return _find(plan, attempt, fits)
     except InputsNotFound:
+        if plan.given and _answers(attempt, plan.given):
+            return replace(plan, only_given=True)
         if rows is None or plan.batch is not None:
             raise
     fixed = [replace(spec, shape=(rows, *spec.shape[1:])) if spec.shape else spec for spec in plan.specs]
@@ -124,10 +126,14 @@ def _ranged(plan: Plan, attempt: Try) -> Plan:
     return plan
 
 
+def _answers(attempt: Try, batch: Sequence[Array]) -> bool:
+    try:
+        outputs = attempt(batch)
+    except Refused:
+        return False
+    return bool(outputs) and all(output.size for output in outputs)
+
+
 def _confirmed(wider: Plan, plan: Plan, attempt: Try) -> Plan:
     """The wider plan, if the model answers it."""
-    try:
-        outputs = attempt(sample(wider, batch=2, seed=1))
-    except Refused:
-        return plan
-    return wider if outputs and all(output.size for output in outputs) else plan
+    return wider if _answers(attempt, sample(wider, batch=2, seed=1)) else plan

@@ -105,7 +105,7 @@ def test_generated_token_ids_stay_within_the_vocabulary(trained: Path) -> None:
 def test_bad_calls_say_what_is_wrong(trained: Path) -> None:
     said = (trained.parent / "said").read_text()
     assert "there is no artifact at" in said
-    assert "the model takes 2 inputs, 1 were given" in said
+    assert "1 array is given for 2 inputs; the model takes left float32[None, 4], right float32[None, 2]" in said
 
 
 def test_what_was_recorded_passes_the_gate(gate: Callable[..., Any], trained: Path) -> None:

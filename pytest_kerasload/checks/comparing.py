@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
 
 from pytest_kerasload import comparison, expected, inputs, vetting
+from pytest_kerasload.artifacts import mlflow
 from pytest_kerasload.artifacts.shapes import fit as fit_shapes
 from pytest_kerasload.causes.catalogue import cause
 from pytest_kerasload.causes.explaining import explain
@@ -77,6 +80,10 @@ def _plan(context: Context, loaded: Loaded) -> inputs.Plan:
     if known is not None:
         specs, rows = _from_stored(loaded, known)
     found: inputs.Plan | None = None
+    remark = ""
+    if rows is None:
+        rows, remark = _from_example(artifact.path, specs)
+        specs = specs if rows is None else [inputs.like(spec, row) for spec, row in zip(specs, rows, strict=True)]
     endpoints = list(dict.fromkeys(spec.endpoint for spec in specs)) or [""]
     for endpoint in endpoints:
         mine = [spec for spec in specs if spec.endpoint == endpoint]
@@ -103,7 +110,7 @@ def _plan(context: Context, loaded: Loaded) -> inputs.Plan:
             continue  # another endpoint than the default one; it is left out of comparisons
         found = one if found is None else found.joined(one)
     assert found is not None
-    return found
+    return replace(found, remark=remark)
 
 
 def _from_stored(loaded: Loaded, known: expected.Expected) -> tuple[list[InputSpec], list[Array] | None]:
@@ -125,6 +132,23 @@ def _from_stored(loaded: Loaded, known: expected.Expected) -> tuple[list[InputSp
         specs.append(inputs.like(spec, array))
         rows.append(array)
     return specs, rows if len(rows) == len(specs) else None
+
+
+def _from_example(path: Path, specs: Sequence[InputSpec]) -> tuple[list[Array] | None, str]:
+    """The input example of the MLflow model that the artifact belongs to, in the order of the model's inputs; or why
+    it is not used."""
+    try:
+        example = mlflow.input_example(path, {name: spec.shape for spec in specs for name in _aliases(spec)})
+        if example is None:
+            return None, ""
+        places = expected.assign(list(example), [_aliases(spec) for spec in specs], "inputs")
+    except (mlflow.MLflowUnreadable, expected.NamesDiffer) as error:
+        return None, f"MLflow's input example is not used: {error}"
+    values = list(example.values())
+    rows = [values[place] for place in places if place is not None]
+    if len(rows) == len(specs) and all(_takes(spec, array) for spec, array in zip(specs, rows, strict=True)):
+        return rows, ""
+    return None, "MLflow's input example is not used: it does not have the shapes that the model takes"
 
 
 def _takes(spec: InputSpec, array: Array) -> bool:

@@ -69,6 +69,7 @@ def record(context: Context, word: str, was: str = "") -> Verdict:
         return Verdict((cause("expected-not-written").finding(what, where=str(context.expected_path)),))
     rows = record.rows or 1
     told = f"{word} {path} ({rows} rows, {which}, from the file){': ' + was if was else ''}"
+    told += f"; {plan.remark}" if plan.remark else ""
     note = Finding("expected-recorded", "expected", told, fails=False)
     return Verdict((note,), skipped=f"{word} {context.expected_path.name}; run without --keras-record to compare")
 
