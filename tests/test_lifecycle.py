@@ -94,6 +94,9 @@ class Told(Session):
     def fingerprints(self, loaded: Loaded) -> tuple[Any, ...]:
         return ()
 
+    def perturbed(self, loaded: Loaded, inputs: Any, seed: int, unit: float) -> tuple[Output, ...]:
+        return ()  # a function has no weights to move
+
     def again(self, loaded: Loaded) -> Loaded:
         return loaded
 
