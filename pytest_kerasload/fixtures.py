@@ -44,14 +44,13 @@ def _run(config: pytest.Config) -> Any:
 
 
 def _targets(config: pytest.Config) -> tuple[Target, ...]:
-    """Every artifact of the run in each of its environments, in the order of their paths."""
+    """Every artifact under the given paths in each of its environments, in the order of their paths."""
     if _TARGETS not in config.stash:
         run = _run(config)
         paths = {discovery.artifact_of(path) for root in run.settings.models for path in discovery.walk(root)}
         config.stash[_TARGETS] = tuple(
             Target(path, run.settings.name_of(path), environment)
             for path in sorted(paths)
-            if not any(map(run.arguments.ignored, (path, *path.parents)))
             for environment in run.settings.environments_of(path)
         )
     return config.stash[_TARGETS]
@@ -60,10 +59,11 @@ def _targets(config: pytest.Config) -> tuple[Target, ...]:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if FIXTURE not in metafunc.fixturenames or _run(metafunc.config) is None:
         return
-    targets = _targets(metafunc.config)
-    _refuse_unknown(metafunc.definition, targets)
-    settings = _run(metafunc.config).settings
-    several = len(settings.environments) > 1
+    run = _run(metafunc.config)
+    every = _targets(metafunc.config)
+    _refuse_unknown(metafunc.definition, every)
+    targets = [one for one in every if not any(map(run.arguments.ignored, (one.path, *one.path.parents)))]
+    several = len(run.settings.environments) > 1
     places: dict[str, set[Path]] = {}
     for target in targets:
         places.setdefault(target.name, set()).add(target.path)
@@ -164,6 +164,6 @@ def _refusal(target: Target) -> Any:
             raise UserMistake(result.reason) if result.mistake else PluginDefect(result.reason)
         if reported:
             pytest.skip(f"{target.name} cannot be asked, {result.check} failed: {failure.headline(result)}")
-        pytest.fail("\n".join([f"{target.name} cannot be asked:", *failure.lines(result)]), pytrace=False)
+        pytest.fail("\n".join(failure.lines(result)), pytrace=False)
 
     return refuse

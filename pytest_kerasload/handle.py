@@ -23,6 +23,9 @@ from pytest_kerasload.lending import Lender, Refuse
 
 Array = NDArray[Any]
 
+# A failed test shows the line that asked, not how it is answered here (pytest; --full-trace shows all).
+__tracebackhide__ = True
+
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -56,7 +59,6 @@ class KerasArtifact:
 
     @property
     def _artifact(self) -> Artifact:
-        __tracebackhide__ = True
         return self._lender.readable(self.path, self._refuse)
 
     @property
@@ -85,7 +87,6 @@ class KerasArtifact:
 
         Where the file does not tell, the model is loaded and asked; empty when it does not know either.
         """
-        __tracebackhide__ = True
         if self._artifact.inputs:
             return self._artifact.inputs
         return tuple(TensorSpec(spec.name, spec.shape, spec.dtype) for spec in self._loaded()[1].inputs)
@@ -121,7 +122,6 @@ class KerasArtifact:
 
         BadBatch (a ValueError) where ``x`` does not fit the model's inputs, PredictionFailed where the model raises.
         """
-        __tracebackhide__ = True
         context, loaded, given = self._asked(x)
         rows = _rows(given)
         size = _batch(loaded, rows, batch_size)
@@ -142,7 +142,6 @@ class KerasArtifact:
         process, nor a first call, which builds what the others use again. No other check of this run is at work
         meanwhile; those of other processes of pytest-xdist are.
         """
-        __tracebackhide__ = True
         if repeat < 1:
             raise ValueError(f"repeat is {repeat}: give at least 1")
         context, loaded, given = self._asked(x)
@@ -155,7 +154,6 @@ class KerasArtifact:
             self._failed(context, given, error)
 
     def _loaded(self) -> tuple[Context, Loaded]:
-        __tracebackhide__ = True
         try:
             return self._lender.loaded(self.path, self._spec, self._refuse)
         except (RequestFailed, WorkerEnded) as error:  # it did load before: its process ended in between
@@ -163,7 +161,6 @@ class KerasArtifact:
 
     def _asked(self, x: Any) -> tuple[Context, Loaded, list[Array | None]]:
         """The loaded model, and ``x`` in the order of its inputs."""
-        __tracebackhide__ = True
         context, loaded = self._loaded()
         try:
             return context, loaded, batches.by_input(x, loaded.inputs)
@@ -171,7 +168,6 @@ class KerasArtifact:
             raise batches.BadBatch(f"{self.name}: {error}") from None
 
     def _failed(self, context: Context, given: Sequence[Array | None], error: RequestFailed | WorkerEnded) -> NoReturn:
-        __tracebackhide__ = True
         shapes = ", ".join(batches.shown(array) for array in given if array is not None)
         raise PredictionFailed(f"{self.name} on {context.label} does not answer {shapes}: {_said(error)}") from None
 

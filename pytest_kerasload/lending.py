@@ -19,6 +19,8 @@ from pytest_kerasload.findings import CheckResult
 if TYPE_CHECKING:
     from pytest_kerasload.gate import Gate
 
+__tracebackhide__ = True  # as in handle.py
+
 Refuse = Callable[[CheckResult, bool], NoReturn]
 """Told why an artifact cannot be asked, and whether the run reports that check too; raises what the test shall see."""
 

@@ -112,8 +112,9 @@ class Run:
             items[:] = [item for item in items if item not in gone]
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        if self.config.option.collectonly:
-            return
+        option = self.config.option
+        if option.collectonly or (session.testsfailed and not option.continue_on_collection_errors):
+            return  # nothing is run
         from pytest_kerasload.nodes import ArtifactItem
 
         tasks = [item.task for item in session.items if isinstance(item, ArtifactItem) and not _skipped(item)]
