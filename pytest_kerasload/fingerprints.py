@@ -64,4 +64,4 @@ def _same(one: Fingerprint, other: Fingerprint) -> bool:
     (sums, others), (size, _) = values
     spread = math.sqrt(max(size * size - float(one["mean"]) ** 2, 0.0))
     elements = math.prod(one["shape"])
-    return abs(sums - others) <= 1e-7 * math.sqrt(elements) * size + 5e-5 * spread
+    return abs(sums - others) <= 3e-7 * math.sqrt(elements) * size + 5e-5 * spread

@@ -32,9 +32,10 @@ def find(plan: Plan, attempt: Try, rows: int | None = None, fits: Fits | None = 
     """A plan whose inputs the model answers with non-empty outputs.
 
     Free dimensions are tried at growing sizes, those left out of which ``fits`` knows that nothing remains; what the
-    model complains of (an index out of range, a size, features of an example, an image) is put right first.
-    Where nothing that is made up is answered, rows that somebody chose may be. ``rows`` is a batch size that is known to work, for models that take one only and do not say so (exports of
-    stateful models). InputsNotFound when nothing works.
+    model complains of (an index out of range, a size, features of an example, an image) is put right first. Where
+    nothing that is made up is answered, rows that somebody chose may be. ``rows`` is a batch size that is known to
+    work, for models that take one only and do not say so (exports of stateful models). InputsNotFound when nothing
+    works.
     """
     try:
         return _find(plan, attempt, fits)

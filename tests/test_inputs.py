@@ -12,7 +12,7 @@ from hypothesis import find as smallest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_kerasload import inputs, search
+from pytest_kerasload import inputs, ragged, search
 from pytest_kerasload.environments.session import InputSpec
 from pytest_kerasload.inputs import Ask, InputsNotFound, Plan, Refused
 
@@ -410,3 +410,179 @@ def test_plans_of_several_endpoints() -> None:
     both = one.joined(two)
     assert [s.name for s in both.specs] == ["x", "y"]
     assert [ask.bound for ask in both.asks] == [None, 3]
+
+
+# ---- what the layers behind an input tell
+
+
+def test_usual_values_are_where_the_model_expects_them() -> None:
+    """A normalisation with a mean of 1000 would saturate everything behind it for inputs around zero."""
+    plan = inputs.plan_for([spec(None, 3, centre=(1000.0, -5.0, 0.0), spread=(50.0, 1.0, 0.1))])
+    for kind in ("normal", "uniform"):
+        drawn = inputs.sample(plan, 4000, 1, kind)[0]
+        assert np.allclose(drawn.mean(axis=0), [1000, -5, 0], atol=[5, 0.1, 0.01])
+        assert np.allclose(drawn.std(axis=0), [50, 1, 0.1], rtol=0.1)
+
+
+def test_masked_steps_have_several_lengths_and_hold_the_padding() -> None:
+    plan = inputs.plan_for([spec(None, 20, dtype="int32", bound=1000, padding=0.0)])
+    drawn = only(plan, 8, kind="normal")
+    lengths = [int(np.flatnonzero(row)[-1]) + 1 if row.any() else 0 for row in drawn]
+    assert len(set(lengths)) > 3
+    assert (drawn == 0).sum() > 20
+    masked = only(inputs.plan_for([spec(None, 20, 4, padding=-1.0)]), 8, kind="normal")
+    assert (masked == -1.0).all(axis=2).any()
+    assert not (masked == -1.0).all(axis=(1, 2)).any()
+
+
+def test_padding_outside_the_users_range_is_not_used() -> None:
+    plan = inputs.plan_for([spec(None, 50, dtype="int32", bound=9, padding=0.0)], {"x": {"min": 1}})
+    assert only(plan).min() == 1
+
+
+def test_numbers_that_are_looked_up() -> None:
+    drawn = only(inputs.plan_for([spec(None, 50, dtype="int64", choices=(3, 70, 71))]))
+    assert set(drawn.ravel()) == {3, 70, 71}
+
+
+def test_sentences_are_several_words() -> None:
+    drawn = only(inputs.plan_for([spec(None, 1, dtype="string", vocabulary=("red", "green"), sentences=True)]))
+    assert max(len(text.split()) for text in drawn.ravel()) > 2
+    assert {b"red", b"green"} <= {word for text in drawn.ravel() for word in text.split()}
+
+
+def test_one_hot_rows() -> None:
+    drawn = only(inputs.plan_for([spec(None, 30, 4)]), kind="one-hot")
+    assert drawn.dtype == np.float32
+    assert (drawn.sum(axis=2) == 1).all()
+    assert len(np.unique(drawn.argmax(axis=2))) == 4
+
+
+def test_tiny_numbers_are_denormal_and_extremes_are_large() -> None:
+    tiny = only(inputs.plan_for([spec(None, 100)]), kind="tiny")
+    assert ((tiny > 0) & (tiny < np.finfo(np.float32).tiny)).any()
+    assert (tiny == 0).any()
+    assert np.abs(only(inputs.plan_for([spec(None, 100)]), kind="large")).max() > 1000
+    ends = only(inputs.plan_for([spec(None, 100, dtype="int32", bound=5000)]), kind="wide")
+    assert {0, 4999} <= set(ends.ravel())
+
+
+def test_complex_numbers_have_two_parts() -> None:
+    for kind in ("uniform", "normal", "wide"):
+        drawn = only(inputs.plan_for([spec(None, 10, dtype="complex64")]), kind=kind)
+        assert drawn.dtype == np.complex64
+        assert (drawn.imag != 0).any()
+        assert (drawn.real != 0).any()
+
+
+def test_a_batch_of_mixed_rows_begins_with_those_that_somebody_chose() -> None:
+    rows = np.arange(12, dtype="float32").reshape(4, 3) / 8
+    plan = inputs.plan_for([spec(None, 3)], {"x": rows})
+    assert plan.given
+    (batch,) = inputs.mixed(plan, 16, seed=0)
+    assert np.array_equal(batch[:4], rows)
+    assert len(batch) == 16
+    assert np.abs(batch[4:]).max() > 50
+    (drawn,) = inputs.sample(plan, 2, 3, "given")
+    assert {tuple(row) for row in drawn} <= {tuple(row) for row in rows}
+
+
+def test_rows_that_do_not_belong_together_are_left_out() -> None:
+    plan = inputs.plan_for([spec(None, 3), spec(None, 2, name="y")])
+    assert inputs.with_rows(plan, [np.ones((4, 3))]).given == ()
+    assert inputs.with_rows(plan, [np.ones((4, 3)), np.ones((5, 2))]).given == ()
+    assert len(inputs.with_rows(plan, [np.ones((4, 3)), np.ones((4, 2))]).given) == 2
+
+
+# ---- ragged batches
+
+
+@pytest.mark.parametrize("dtype", ["float32", "int64", "uint8", "string"])
+def test_ragged_rows_have_lengths_of_their_own(dtype: str) -> None:
+    drawn = only(inputs.plan_for([spec(None, 12, dtype=dtype, ragged=True)]), 8, kind="normal")
+    values, lengths = ragged.packed(drawn)
+    assert len(set(lengths.tolist())) > 2
+    assert lengths.max() == 12
+    assert len(values) == lengths.sum()
+    again = ragged.padded(values, lengths)
+    assert np.array_equal(again, drawn, equal_nan=drawn.dtype.kind == "f")
+
+
+def test_lengths_that_do_not_fit_the_values() -> None:
+    for lengths in ([1, 2], [-1, 4], [[1, 2]], [0.5, 2.5]):
+        with pytest.raises(ValueError):
+            ragged.padded(np.arange(4), np.array(lengths))
+    with pytest.raises(ValueError, match="too long"):
+        ragged.padded(np.arange(1 << 20), np.array([1 << 20] + [0] * 4096))
+
+
+# ---- sizes that the model asks for
+
+
+def test_sizes_that_leave_nothing_are_not_asked() -> None:
+    model = Model(lambda batch: "" if batch[0].shape[1] > 10_000 else "Computed output size would be negative")
+    found = search.find(inputs.plan_for([spec(None, None, 4)]), model, fits=lambda shapes: shapes[0][1] > 10_000)
+    assert found.specs[0].shape == (None, 16384, 4)
+    assert len(model.asked) == 1
+
+
+SIZES_ASKED_FOR = [
+    "Matrix size-incompatible: In[0]: [2,{given}], In[1]: [10,3] [Op:MatMul]",
+    "Incompatible shapes: [2,{given}] vs. [10] [Op:Mul]",
+    (
+        "Input 0 of layer dense is incompatible with the layer: expected axis -1 of input shape to have value 10 but "
+        "received input with shape (2, {given})"
+    ),
+    (
+        'Input 0 of layer "dense" is incompatible with the layer: expected axis -1 of input shape to have value 10, but '
+        "received input with shape [2, {given}]"
+    ),
+    'Input 0 of layer "functional" is incompatible with the layer: expected shape=(None, 10), found shape=(2, {given})',
+    "Dimensions must be equal, but are {given} and 10 for '{{{{node MatMul}}}}'",
+]
+
+
+@pytest.mark.parametrize("said", SIZES_ASKED_FOR)
+def test_a_size_that_the_model_names(said: str) -> None:
+    model = Model(lambda batch: "" if batch[0].shape[1] == 10 else said.format(given=batch[0].shape[1]))
+    found = search.find(inputs.plan_for([spec(None, None)]), model)
+    assert found.specs[0].shape == (None, 10)
+    assert len(model.asked) == 2
+
+
+def test_a_rank_that_the_model_names() -> None:
+    def complaint(batch: Batch) -> str:
+        return "" if batch[0].ndim == 4 else f"expected min_ndim=4, found ndim={batch[0].ndim}. Full shape received"
+
+    model = Model(complaint)
+    found = search.find(inputs.plan_for([InputSpec("x", None, "float32")]), model)
+    assert len(found.specs[0].shape or ()) == 4
+    assert len(model.asked) == 2
+
+
+def test_the_size_of_a_table_is_found_by_asking_for_a_row_far_out() -> None:
+    def complaint(batch: Batch) -> str:
+        worst = int(batch[0].max())
+        return f"indices[1,0] = {worst} is not in [0, 5000)" if worst >= 5000 else ""
+
+    model = Model(complaint)
+    found = search.find(inputs.plan_for([spec(None, 50, dtype="int32")]), model)
+    assert found.asks[0].bound == 5000
+    assert len(model.asked) == 3
+
+
+def test_whole_numbers_that_index_nothing_stay_small() -> None:
+    model = Model(lambda batch: "")
+    assert only(search.find(inputs.plan_for([spec(None, 50, dtype="int32")]), model)).max() < 128
+    single = Model(lambda batch: "")
+    search.find(inputs.plan_for([spec(None, dtype="int32")]), single)
+    assert len(single.asked) == 1  # it may be a size: nothing far out is asked
+
+
+def test_rows_that_somebody_chose_are_the_last_resort() -> None:
+    rows = np.full((5, 3), 7.0, "float32")
+    model = Model(lambda batch: "" if (batch[0] == 7).all() else "only sevens")
+    found = search.find(inputs.plan_for([spec(None, 3)], {"x": rows}), model)
+    assert found.only_given
+    assert np.array_equal(inputs.mixed(found, 16, 0)[0], rows)
+    assert (inputs.sample(found, 2, 1, "zeros")[0] == 7).all()
