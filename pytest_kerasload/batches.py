@@ -72,16 +72,17 @@ def by_input(x: Any, specs: Sequence[InputSpec]) -> list[Array | None]:
                 array = _array_for(value, specs[place]) if specs else as_array(value)
             except BadBatch as error:
                 raise BadBatch(f"{name}: {error}") from None
-            found[place] = fitting(array, specs[place]) if specs else array
-            if found[place] is None:
+            fit = fitting(array, specs[place]) if specs else array
+            if fit is None:
                 raise BadBatch(f"{name} is {shown(array)}")
+            found[place] = fit
         endpoints = {specs[place].endpoint for place, _, _ in given if specs}
         missing = [
             spec.name for spec, array in zip(specs, found, strict=False) if array is None and spec.endpoint in endpoints
         ]
         if missing or not given:
             raise BadBatch(f"nothing is given for {', '.join(map(repr, missing)) or 'any input'}")
-        rows = {name: len(array) for place, name, _ in given if (array := found[place]) is not None and array.ndim}
+        rows = {name: len(one) for place, name, _ in given if (one := found[place]) is not None and one.ndim}
         if len(set(rows.values())) > 1:
             sizes = ", ".join(f"{name} has {size}" for name, size in rows.items())
             raise BadBatch(f"inputs of one batch have one number of rows: {sizes}")
@@ -100,17 +101,19 @@ def called(name: Any, specs: Sequence[InputSpec]) -> int | None:
 
 def _given(x: Any, specs: Sequence[InputSpec]) -> list[tuple[int, str, Any]]:
     """Position, name and value of each input that was given."""
+    default = [index for index, spec in enumerate(specs) if spec.endpoint == specs[0].endpoint]
     if isinstance(x, Mapping):
         found: dict[int, tuple[int, str, Any]] = {}
         for index, (name, value) in enumerate(x.items()):
             place = called(name, specs) if specs else index
+            if place is None and len(x) == len(default) == 1:
+                place = default[0]  # as with expected outputs: releases call inputs differently
             if place is None:
                 raise BadBatch(f"the model has no input {name!r}")
             if place in found:
                 raise BadBatch(f"{name!r} and {found[place][1]!r} are the same input")
             found[place] = (place, str(name), value)
         return list(found.values())
-    default = [index for index, spec in enumerate(specs) if spec.endpoint == specs[0].endpoint]
     parts = [x]
     if isinstance(x, list | tuple) and not (len(default) == 1 and _is_one(x, specs[default[0]])):
         parts = list(x)

@@ -44,14 +44,18 @@ def _run(config: pytest.Config) -> Any:
 
 
 def _targets(config: pytest.Config) -> tuple[Target, ...]:
-    """Every artifact under the given paths in each of its environments, in the order of their paths."""
+    """Every artifact under the given paths in each of its environments.
+
+    All of one environment follow each other: its process is started once.
+    """
     if _TARGETS not in config.stash:
         run = _run(config)
         paths = {discovery.artifact_of(path) for root in run.settings.models for path in discovery.walk(root)}
         config.stash[_TARGETS] = tuple(
             Target(path, run.settings.name_of(path), environment)
+            for environment in run.settings.environments
             for path in sorted(paths)
-            for environment in run.settings.environments_of(path)
+            if environment in run.settings.environments_of(path)
         )
     return config.stash[_TARGETS]
 
