@@ -53,11 +53,11 @@ def findings(asked: Asked, missing: Sequence[str], shelf: Shelf) -> Iterator[Fin
         yield from of_weights(asked.context, missing)
     elif "normal" in bad and (good := _good(asked, bad)) is not None and not _at_zero(asked, bad):
         yield _takes(asked, bad, good)
-    elif bad == ["zeros"] and (indices := _only_indices(asked)):
+    elif bad == ["zeros"] and (padded := _padded(asked)):
         yield cause("outputs-not-finite").finding(
-            f"{asked.context.artifact.path.name} gives NaN or infinity where {indices} holds nothing but the lowest "
-            "index (padding): such rows are not expected",
-            where=indices,
+            f"{asked.context.artifact.path.name} gives NaN or infinity where {padded} holds nothing but padding "
+            "(the lowest index, or what is masked out): such rows are not expected",
+            where=padded,
             fails=False,
         )
     elif bad:
@@ -130,13 +130,13 @@ def _at_zero(asked: Asked, bad: Sequence[str]) -> bool:
     return bool(_answers(asked, moved))
 
 
-def _only_indices(asked: Asked) -> str:
-    """The inputs of whole numbers whose lowest value is to blame, where it is none of the others."""
+def _padded(asked: Asked) -> str:
+    """The inputs of indices, and those with steps that are masked out, where their zeros are to blame and no others."""
     example, good = asked.answers["zeros"][0], asked.answers.get("uniform", ((), ()))[0]
     names = [
         spec.name
         for spec, ask, array in zip(asked.plan.specs, asked.plan.asks, example, strict=True)
-        if array.dtype.kind in "iu" or ask.bound is not None
+        if array.dtype.kind in "iu" or ask.bound is not None or spec.padding is not None
     ]
     if not names or len(good) != len(example):
         return ""
