@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import textwrap
+import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -360,6 +362,17 @@ def test_padding_only_is_a_note() -> None:
     assert (found.cause, found.fails, found.where) == ("outputs-not-finite", False, "tokens")
 
 
+def test_steps_that_are_masked_out_are_padding() -> None:
+    series = InputSpec("series", (None, 5, 2), "float32", padding=0.0)
+
+    def mean(series: Array) -> Array:
+        used = (series != 0).any(axis=2, keepdims=True)
+        return np.asarray((series * used).sum(axis=1) / used.sum(axis=1))
+
+    (found,) = subject(mean, specs=(series,)).tried()
+    assert (found.cause, found.fails, found.where) == ("outputs-not-finite", False, "series")
+
+
 def test_weights_that_hold_nan_fail() -> None:
     (found,) = subject(dense, nan_weights=("dense/kernel",)).tried()
     assert (found.cause, found.fails, found.where) == ("weights-not-finite", True, "dense/kernel")
@@ -510,6 +523,21 @@ def test_a_copy_that_fails_once_under_load_is_asked_again() -> None:
         return dense(x)
 
     assert subject(dense, lambda: busy).agreement().findings == ()
+
+
+def test_several_round_trips_at_once() -> None:
+    """As in a run: several threads, each with an artifact of its own, on a machine that has other things to do."""
+
+    def slow(x: Array) -> Array:
+        time.sleep(0.001)
+        return dense(x)
+
+    def made(index: int) -> Sequence[Finding]:
+        return subject(slow, shifted() if index % 2 else None).agreement().findings
+
+    with ThreadPoolExecutor(8) as pool:
+        found = [causes(one) for one in pool.map(made, range(24))]
+    assert found == [{}, {"roundtrip-predictions-differ": True}] * 12
 
 
 def test_a_difference_that_comes_once_has_one_answer() -> None:
