@@ -56,6 +56,12 @@ class Runtime:
             runtime.keras = tf_keras
             runtime.keras_version = str(tf_keras.__version__)
             runtime.keras3, runtime.flavour = False, "tf_keras"
+        elif runtime.flavour == "tf_keras" and "keras" in names and "tf_keras" not in names:
+            import keras
+
+            runtime.keras = keras
+            runtime.keras_version = str(keras.__version__)
+            runtime.keras3, runtime.flavour = True, "keras3"
         return runtime
 
     def describe(self) -> Dict[str, Any]:
