@@ -15,7 +15,7 @@ import pytest
 from test_worker_limits import h5_model
 
 from conftest import checks_of
-from pytest_kerasload import discovery
+from pytest_kerasload import discovery, expected
 from pytest_kerasload.artifacts import mlflow
 
 KERAS_1_27 = """
@@ -360,7 +360,7 @@ def test_no_path_leads_out_of_the_directory(saved: Make, tmp_path: Path, place: 
 
 
 def test_the_directory_passes_the_gate(gate: Callable[..., Any], saved: Make, tmp_path: Path) -> None:
-    artifact = saved(TENSORFLOW_2_9 + UNNAMED + example("ndarray", "format: tf-serving"), {"inputs": [[1, 2, 3]]})
+    artifact = saved(TENSORFLOW_2_9 + UNNAMED + example("ndarray", "format: tf-serving"), {"inputs": [[1.5, 2, 3]]})
     artifact.unlink()
     model = artifact.with_name("model.h5")
     h5_model(model)
@@ -372,4 +372,7 @@ def test_the_directory_passes_the_gate(gate: Callable[..., Any], saved: Make, tm
     assert [Path(told["path"]).name for told in report["artifacts"]] == ["model.h5"]
     checks = checks_of(report, "data/model.h5")
     assert {name for name, check in checks.items() if check["outcome"] != "passed"} == {"predictions"}
-    assert (model.parent / "model.h5.expected.npz").exists()
+    known = expected.read(model.parent / "model.h5.expected.npz")
+    assert [array[0].tolist() for array in known.inputs.values()] == [[1.5, 2, 3]]
+    again = gate(f"--keras-models={tmp_path}", "--keras-jobs=1")
+    assert again["exit"] == 0, again["output"]
