@@ -352,6 +352,16 @@ def test_overflow_far_out_is_no_failure() -> None:
     assert made.agreement().findings == ()
 
 
+def test_zeros_among_many_numbers_are_told_from_negative_ones() -> None:
+    """Generated numbers have few digits: among thousands some are 0 and 1 exactly."""
+    large = (InputSpec("x", (None, 5000), "float32"),)
+    (found,) = subject(np.log, specs=large).tried()
+    assert (found.cause, found.fails) == ("inputs-restricted", False)
+    assert "inputs.x = { min = 0.01 }" in found.remedies[0].action
+    (found,) = subject(lambda x: np.float32(1) / x, specs=large).tried()
+    assert (found.cause, found.fails) == ("outputs-not-finite", True)
+
+
 def test_padding_only_is_a_note() -> None:
     tokens = InputSpec("tokens", (None, 6), "int32", bound=9)
 
@@ -641,6 +651,7 @@ def test_phases_that_generate_nothing_and_trace_are_none_of_ours() -> None:
     quiet = hypothesis_settings(phases=[Phase.reuse, Phase.explain], max_examples=4, database=None)
     assert subject(model, examples=4, generation=Generation(profile=quiet)).agreement().findings == ()
     assert seen
+    assert Phase.explain not in agreement._settings(Generation(profile=quiet), 4).phases
     unshrunk = hypothesis_settings(phases=[Phase.generate], max_examples=50, database=None, derandomize=True)
     made = subject(dense, shifted(), examples=50, generation=Generation(profile=unshrunk))
     (found,) = made.agreement().findings

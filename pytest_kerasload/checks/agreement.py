@@ -57,9 +57,7 @@ def verdict(
                 random=_random(told_by, key),
                 database_key=f"pytest-kerasload {key}".encode(),
             )
-        except NoSuchExample:
-            pass
-        except Unsatisfiable:
+        except (NoSuchExample, Unsatisfiable):
             if not pair.compared and pair.ended is None:
                 refused = inputs.InputsNotFound("the model refuses every example that was generated")
                 return Verdict((*notes, comparing.no_inputs(context, refused)))
