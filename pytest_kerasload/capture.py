@@ -13,6 +13,7 @@ from pytest_kerasload import comparison, inputs
 from pytest_kerasload import noise as noises
 from pytest_kerasload.comparison import BY_PRECISION
 from pytest_kerasload.environments.session import Output
+from pytest_kerasload.folding import Fold
 
 Array = NDArray[Any]
 
@@ -42,11 +43,15 @@ class NotRecorded(Exception):
 
 @dataclass(frozen=True)
 class Captured:
-    """One batch of inputs, the outputs that it gives, and the noise of each (None where it is no floating number)."""
+    """One batch of inputs, the outputs that it gives, and the noise of each (None where it is no floating number).
+
+    Outputs that are large are folded; ``folds`` says how, None for those that are not.
+    """
 
     batch: tuple[Array, ...]
     outputs: tuple[Output, ...]
     noise: tuple[noises.Noise | None, ...]
+    folds: tuple[Fold | None, ...]
 
     @property
     def names(self) -> list[str]:
@@ -58,6 +63,11 @@ class Captured:
     def noise_by_name(self) -> dict[str, noises.Noise]:
         """The noise of the outputs that have one."""
         return {name: one for name, one in zip(self.names, self.noise, strict=True) if one is not None}
+
+    @property
+    def folds_by_name(self) -> dict[str, Fold]:
+        """How those outputs are folded that are."""
+        return {name: fold for name, fold in zip(self.names, self.folds, strict=True) if fold is not None}
 
 
 Varied = Callable[[Sequence[Array]], Sequence[tuple[str, Sequence[Array]]]]
@@ -128,14 +138,26 @@ def capture(
     told += _perturbed(subject, batch, precision)
     told += _placed(subject, batch, arrays, precision)
     told += varied(batch) if varied is not None else ()
-    found = noises.measured(arrays, told, batch[0].shape[0] if batch and batch[0].ndim else 0)
+    folds = tuple(Fold.of(array) for array in arrays)
+    told = [(what, _folded(folds, answers)) for what, answers in told if len(answers) == len(arrays)]
+    stored = _folded(folds, arrays)
+    found = noises.measured(stored, told, batch[0].shape[0] if batch and batch[0].ndim else 0)
     if choose and _batched(batch, arrays):
         out = noises.unsteady(found, 30 * BY_PRECISION[precision].share)
         rows = [row for row in range(batch[0].shape[0]) if row not in out]
         if out and len(rows) >= _FEWEST_ROWS:
             # Answers may depend on the batch that a row is in: what is stored is what the smaller one gives.
-            return replace(capture(subject, [array[rows] for array in batch], precision, varied))
-    return Captured(tuple(batch), outputs, tuple(found))
+            return capture(subject, [array[rows] for array in batch], precision, varied)
+    kept = tuple(replace(output, array=array) for output, array in zip(outputs, stored, strict=True))
+    return Captured(tuple(batch), kept, tuple(found), folds)
+
+
+def _folded(folds: Sequence[Fold | None], arrays: Sequence[Array]) -> list[Array]:
+    """The arrays as they are stored; one that came out in another shape stays as it is, and is not compared."""
+    return [
+        fold(array) if fold is not None and array.shape == fold.shape else array
+        for fold, array in zip(folds, arrays, strict=True)
+    ]
 
 
 def _refuse(outputs: Sequence[Output], again: Sequence[Array], precision: str) -> None:

@@ -26,6 +26,8 @@ class Tolerance:
     noise: tuple[float, ...] = ()
     """The noise of each row in units of :func:`usual`, where it was measured; it decides then, times ``factor``."""
     factor: float = 1.0
+    by_column: bool = True
+    """Whether the units of the noise are those of columns, or of the whole output."""
     unit: float = 0.0
     """One rounding error of what the model computes in: noise is taken to be at least a few of them."""
 
@@ -188,7 +190,7 @@ def _numeric(name: str, expected: Array, obtained: Array, tolerance: Tolerance) 
     with np.errstate(all="ignore"):
         difference = np.where(finite, np.abs(one - other), 0.0)
         relative = np.where(magnitude > 0, difference / np.where(magnitude > 0, magnitude, 1.0), 0.0)
-    units = usual(magnitude)
+    units = usual(magnitude, tolerance.by_column)
     noise = _noise(tolerance, magnitude, units) if tolerance.noise else None
     mask = difference > (_allowed(tolerance, magnitude) if noise is None else noise * _factor(tolerance, noise / units))
     count = int(mask.sum())
@@ -248,21 +250,21 @@ def _factor(tolerance: Tolerance, noise: Array) -> Array:
         return np.asarray(np.minimum(tolerance.factor, np.maximum(_LEAST_FACTOR, _MUCH / noise)))
 
 
-def usual(magnitude: Array) -> Array:
-    """The size of each element that counts for its noise: its own, or that of its column where that is larger."""
-    scale = _scale(magnitude)
-    found = np.maximum(magnitude, scale)
+def usual(magnitude: Array, by_column: bool) -> Array:
+    """The size of each element that counts for its noise: its own, or the usual one (of its column, or of the whole
+    output) where that is larger."""
+    found = np.maximum(magnitude, _scale(magnitude, by_column))
     return np.asarray(np.where(found > 0, found, 1.0))
 
 
-def _scale(magnitude: Array) -> Array:
+def _scale(magnitude: Array, by_column: bool = True) -> Array:
     """How large the outputs usually are: by column (the last axis) where there are several rows, else in all.
 
     Not the largest value: one masked logit of -1e9, or a column in other units, would hide every other difference.
     A column that is nearly zero counts as a hundredth of the usual one, because its noise comes from the same sums.
     """
     several = magnitude.ndim >= 2 and magnitude.shape[-1] > 0 and magnitude.size // magnitude.shape[-1] >= 2
-    axes = tuple(range(magnitude.ndim - 1)) if several else None
+    axes = tuple(range(magnitude.ndim - 1)) if several and by_column else None
     largest = magnitude.max(axis=axes)
     with np.errstate(over="ignore"):
         usual = 10 * np.quantile(magnitude, 0.75, axis=axes)

@@ -17,13 +17,14 @@ from numpy.typing import NDArray
 
 from pytest_kerasload import fingerprints
 from pytest_kerasload.files import replacing
+from pytest_kerasload.folding import Fold
 from pytest_kerasload.noise import Noise
 from pytest_kerasload.ragged import packed, padded
 
 Array = NDArray[Any]
 
 SUFFIX = ".expected.npz"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 _DAMAGES = (
     *(ValueError, TypeError, KeyError, AttributeError, EOFError, RuntimeError, MemoryError, SyntaxError),
@@ -54,6 +55,11 @@ class Expected:
         """The noise that was measured when an output was recorded; None where none was."""
         told = self.provenance.get("noise")
         return Noise.of_json(told.get(output)) if isinstance(told, Mapping) else None
+
+    def fold(self, output: str) -> Fold | None:
+        """How a large output was folded; None where it is stored as it is."""
+        told = self.provenance.get("folded")
+        return Fold.of_json(told.get(output)) if isinstance(told, Mapping) else None
 
     @property
     def weights(self) -> tuple[Mapping[str, Any], ...]:
@@ -152,11 +158,14 @@ def provenance(
     inputs: str,
     noise: Mapping[str, Noise],
     weights: Sequence[Mapping[str, Any]],
+    folds: Mapping[str, Fold],
 ) -> dict[str, Any]:
     """What is stored of how the outputs came about. ``source`` is ``live model`` or ``file``; ``inputs`` is
-    ``generated`` or ``given``; ``weights`` are fingerprints of the model's weights."""
+    ``generated`` or ``given``; ``weights`` are fingerprints of the model's weights; ``folds`` tell which outputs
+    are folded."""
     return {
-        "format_version": FORMAT_VERSION,
+        # Who cannot unfold outputs must not compare them: files without any stay readable for older releases.
+        "format_version": FORMAT_VERSION if folds else 1,
         "sha256": sha256,
         "tensorflow": tensorflow,
         "keras": keras,
@@ -167,6 +176,7 @@ def provenance(
         "inputs": inputs,
         "noise": {name: one.as_json() for name, one in noise.items()},
         "weights": [dict(weight) for weight in weights],
+        **({"folded": {name: fold.as_json() for name, fold in folds.items()}} if folds else {}),
     }
 
 

@@ -73,6 +73,7 @@ def record(model: Any, path: Path, given: Any = None) -> Path:
             inputs="generated" if given is None else "given",
             noise=chosen.noise_by_name,
             weights=evidence.fingerprints(live.weights()),
+            folds=chosen.folds_by_name,
         ),
         ragged=frozenset(spec.name for spec in specs if spec.ragged),
     )

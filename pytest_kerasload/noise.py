@@ -23,17 +23,19 @@ SEEDS = (1, 2, 3, 4)
 @dataclass(frozen=True)
 class Noise:
     """The noise of one output: the largest difference seen, and for each row the largest in units of the usual size
-    of its column (:func:`comparison.usual`). ``sources`` says which variation gave what."""
+    of its column, or of the whole output (:func:`comparison.usual`). ``sources`` says which variation gave what."""
 
     largest: float
     rows: tuple[float, ...]
     sources: Mapping[str, float]
+    by_column: bool = True
 
     def as_json(self) -> dict[str, Any]:
         """The noise as the provenance of expected outputs holds it."""
         return {
             "largest": _short(self.largest),
             "rows": [_short(value) for value in self.rows],
+            "by": "column" if self.by_column else "output",
             "sources": {name: _short(value) for name, value in self.sources.items()},
         }
 
@@ -45,7 +47,7 @@ class Noise:
         rows, largest = told.get("rows"), told.get("largest")
         if not isinstance(rows, list) or not rows or not all(_number(value) for value in (largest, *rows)):
             return None
-        return cls(float(largest), tuple(map(float, rows)), {})  # type: ignore[arg-type]
+        return cls(float(largest), tuple(map(float, rows)), {}, told.get("by") != "output")  # type: ignore[arg-type]
 
 
 def _short(value: float) -> float:
@@ -59,8 +61,8 @@ def _number(value: Any) -> bool:
 def measured(outputs: Sequence[Array], varied: Iterable[tuple[str, Sequence[Array]]], batch: int) -> list[Noise | None]:
     """The noise of each output: how far it moves in answers to the same inputs under other conditions.
 
-    ``varied`` holds what was varied and the outputs then. None for outputs that are no floating numbers. An output
-    whose first dimension is not the batch has one row.
+    ``varied`` holds what was varied and all of the outputs then. None for outputs that are no floating numbers. An
+    output whose first dimension is not the batch has one row.
     """
     told = list(varied)
     found: list[Noise | None] = []
@@ -68,17 +70,31 @@ def measured(outputs: Sequence[Array], varied: Iterable[tuple[str, Sequence[Arra
         if output.dtype.kind not in "fc" or not output.size:
             found.append(None)
             continue
+        moves = [(what, _moved(output, a[index])) for what, a in told if a[index].shape == output.shape]
         sources: dict[str, float] = {}
-        rows = np.zeros(batch if output.shape[:1] == (batch,) else 1)
-        for what, answers in told:
-            if index >= len(answers) or answers[index].shape != output.shape:
-                continue
-            moved = _moved(output, answers[index])
+        for what, moved in moves:
             sources[what] = max(sources.get(what, 0.0), float(moved.max()))
-            relative = moved / comparison.usual(np.abs(np.where(np.isfinite(output), output, 0)).astype(np.float64))
-            rows = np.maximum(rows, relative.reshape(len(rows), -1).max(axis=1))
-        found.append(Noise(max(sources.values(), default=0.0), tuple(map(float, rows)), sources))
+        most = np.max([moved for _, moved in moves], axis=0) if moves else np.zeros(output.shape)
+        rows, by_column = _by_row(output, most, batch if output.shape[:1] == (batch,) else 1)
+        found.append(Noise(max(sources.values(), default=0.0), rows, sources, by_column))
     return found
+
+
+def _by_row(output: Array, moved: Array, rows: int) -> tuple[tuple[float, ...], bool]:
+    """The noise of each row, in those units in which it is less in all.
+
+    Columns of different scales (a price, a share) are noisy each in its own; columns that are alike are noisy alike,
+    and one in which all rows happen to be small would make the others look noisy.
+    """
+    magnitude = np.abs(np.where(np.isfinite(output), output, 0)).astype(np.float64)
+    found = []
+    for by_column in (True, False):
+        units = comparison.usual(magnitude, by_column)
+        noise = (moved / units).reshape(rows, -1).max(axis=1)
+        spread = np.log(units.reshape(rows, -1)).mean(axis=1) + np.log(np.maximum(noise, 1e-300))
+        found.append((float(spread.mean()), not by_column, noise))
+    _, whole, noise = min(found, key=lambda one: one[:2])
+    return tuple(map(float, noise)), not whole
 
 
 def _moved(one: Array, other: Array) -> Array:

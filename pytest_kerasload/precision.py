@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pytest_kerasload.artifacts.record import Artifact
 from pytest_kerasload.comparison import BY_PRECISION, Tolerance
-from pytest_kerasload.noise import UNITS
+from pytest_kerasload.folding import BY
+from pytest_kerasload.noise import UNITS, Noise
 from pytest_kerasload.settings import Settings
 
 
@@ -16,7 +17,7 @@ from pytest_kerasload.settings import Settings
 class Evidence:
     """The noise that was stored with an output, and whether it is compared with the releases it was recorded with."""
 
-    rows: tuple[float, ...]
+    noise: Noise
     here: bool
 
 
@@ -69,13 +70,29 @@ def tolerance(
     mine = overrides.outputs.get(output, {})
     rtol = next((v for v in (mine.get("rtol"), overrides.rtol, settings.rtol) if v is not None), None)
     atol = next((v for v in (mine.get("atol"), overrides.atol, settings.atol) if v is not None), None)
-    if rtol is not None or atol is not None or evidence is None or not evidence.rows:
+    if rtol is not None or atol is not None or evidence is None:
         return Tolerance(chosen.rtol if rtol is None else rtol, chosen.share, atol, overrides.max_mismatch)
     return Tolerance(
         chosen.rtol,
         chosen.share,
         max_mismatch=overrides.max_mismatch,
-        noise=evidence.rows,
+        noise=evidence.noise.rows,
+        by_column=evidence.noise.by_column,
         factor=_FACTOR if evidence.here else _FACTOR_ELSEWHERE,
         unit=UNITS[name],
+    )
+
+
+def folded(allowed: Tolerance) -> Tolerance:
+    """The tolerance for sums in place of elements (folding.py): what was caught in an element is caught in its sum.
+
+    The noise was measured of the sums, and is larger than that of their elements by the root of their number; it is
+    the largest of very many. Tolerances of the user's own are for elements, which may all lie off the same way.
+    """
+    return replace(
+        allowed,
+        rtol=allowed.rtol * BY**0.5,
+        absolute=None if allowed.absolute is None else allowed.absolute * BY,
+        max_mismatch=min(1.0, allowed.max_mismatch * BY),
+        factor=allowed.factor / BY**0.5,
     )

@@ -163,6 +163,7 @@ def provenance() -> dict[str, Any]:
         inputs="generated",
         noise={"y": Noise(1e-8, (1e-7, 0.0), {"again": 0.0})},
         weights=[{"name": "w", "shape": [2], "sum": 0.5, "mean": 1.0, "rms": 1.0}],
+        folds={},
     )
 
 

@@ -58,6 +58,7 @@ def record(context: Context, word: str, was: str = "") -> Verdict:
             inputs="generated" if which[0] == "g" else "given",
             noise=chosen.noise_by_name,
             weights=context.session.fingerprints(loaded),
+            folds=chosen.folds_by_name,
         ),
         ragged=frozenset(spec.name for spec in plan.specs if spec.ragged),
     )
