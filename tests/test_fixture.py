@@ -13,11 +13,12 @@ import numpy as np
 import pytest
 
 from pytest_kerasload.batches import BadBatch, by_input
+from pytest_kerasload.environments.driver import Driver, Group
 from pytest_kerasload.environments.session import InputSpec, Loaded, Output
 from pytest_kerasload.environments.spec import EnvironmentSpec
 from pytest_kerasload.findings import CheckResult
 from pytest_kerasload.gate import Gate, Task
-from pytest_kerasload.handle import _joined
+from pytest_kerasload.handle import _batch, _joined
 from pytest_kerasload.settings import Settings
 
 EXAMPLES = Path(__file__).parent.parent / "examples" / "artifacts"
@@ -80,6 +81,11 @@ def test_a_test_for_each_environment(project: pytest.Pytester) -> None:
         "test_one[b/clf.h5-other]",
         "test_every[towers-other]",
     ]
+
+
+def test_environments_follow_each_other(project: pytest.Pytester) -> None:
+    found = collected(project, "--keras-env=other=bare", "-k", "every and not towers")
+    assert [item.partition("-")[2] for item in found] == ["py]", "py]", "other]", "other]"]
 
 
 def test_tests_of_one_artifact_follow_each_other_over_modules(project: pytest.Pytester) -> None:
@@ -295,6 +301,24 @@ def test_the_pool_rests_while_time_is_measured(gate: Gate) -> None:
         pass
 
 
+def test_time_is_not_measured_before_the_pool_rests(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, environment = gate.settings.models[0] / "clf.h5", gate.settings.environments[0]
+    begun, go_on, done = threading.Event(), threading.Event(), threading.Event()
+
+    def make(driver: Driver, group: Group, task: Task) -> CheckResult:
+        begun.set()
+        go_on.wait(30)
+        done.set()
+        return CheckResult("load", "passed")
+
+    monkeypatch.setattr(Driver, "make", make)
+    gate.plan([Task(path, "load", environment)], ahead=True)
+    assert begun.wait(30)
+    threading.Timer(0.2, go_on.set).start()
+    with gate.lender.alone():
+        assert done.is_set()
+
+
 def test_room_is_left_for_the_process_beside_the_pool(gate: Gate) -> None:
     alone = gate._pool._memory()
     gate.plan([], ahead=False, lending=True)
@@ -383,6 +407,17 @@ def test_parts_are_put_together() -> None:
     np.testing.assert_array_equal(_joined(loaded(*ONE), [X], parts, 3, 2), [[1], [2], [3]])
     both = _joined(loaded(*ONE), [X], [outputs(("a", [1, 2]), ("b", [3, 4]))], 2, 32)
     assert {name: array.tolist() for name, array in both.items()} == {"a": [1, 2], "b": [3, 4]}
+
+
+def test_batches_of_a_fixed_size() -> None:
+    model = loaded(InputSpec("x", (4, 3), "float32"))
+    assert _batch(model, 8, 32) == 4
+    for rows in (6, 0):
+        with pytest.raises(BadBatch, match=f"takes batches of 4 rows, and {rows} are given"):
+            _batch(model, rows, 32)
+    assert _batch(loaded(*ONE), 6, 32) == 32
+    with pytest.raises(ValueError, match="batch_size is 0"):
+        _batch(loaded(*ONE), 6, 0)
 
 
 def test_what_is_not_by_row_is_not_put_together() -> None:

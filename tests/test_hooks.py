@@ -14,6 +14,9 @@ from conftest import checks_of
 from pytest_kerasload import hooks
 from pytest_kerasload.artifacts.record import Artifact
 from pytest_kerasload.environments.session import InputSpec
+from pytest_kerasload.environments.spec import EnvironmentSpec
+from pytest_kerasload.findings import CheckResult
+from pytest_kerasload.gate import Gate, Task
 from pytest_kerasload.hooks import HookMistake, inputs_for
 from pytest_kerasload.settings import Settings
 
@@ -115,9 +118,9 @@ def test_what_the_hook_raises_is_told_with_where(tmp_path: Path) -> None:
 
 def test_what_is_no_exception_ends_no_thread(tmp_path: Path) -> None:
     def hook(artifact: Any, inputs: Any) -> Any:
-        pytest.skip("not today")
+        raise SystemExit("not today")
 
-    with pytest.raises(HookMistake, match="raised Skipped: not today"):
+    with pytest.raises(HookMistake, match="raised SystemExit: not today"):
         asked(hook, tmp_path)
 
 
@@ -127,6 +130,20 @@ def test_it_is_asked_by_one_thread_at_a_time(tmp_path: Path) -> None:
 
     asked(hook, tmp_path)
     assert not hooks._lock.locked()
+
+
+def test_checks_that_need_one_with_a_mistake_tell_it_as_such(tmp_path: Path) -> None:
+    builders.h5(tmp_path / "clf.h5")
+    environment = EnvironmentSpec("here", "python")
+    gate = Gate(Settings((tmp_path,), (environment,), tmp_path, jobs=1))
+    try:
+        load = Task(tmp_path / "clf.h5", "load", environment)
+        mistake = CheckResult("load", "error", reason="the hook raised", mistake=True)
+        found = gate.unmet(Task(tmp_path / "clf.h5", "predictions", environment), {load: mistake})
+    finally:
+        gate.close()
+    assert found is not None
+    assert (found.outcome, found.reason, found.mistake) == ("error", "the hook raised", True)
 
 
 # ---- in a run
