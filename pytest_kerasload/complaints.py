@@ -9,6 +9,9 @@ from dataclasses import replace
 from pytest_kerasload.inputs import Plan
 from pytest_kerasload.values import Ask
 
+ASKED = 2
+"""Rows of the batch that a model is asked while its inputs are searched."""
+
 _INDEX = re.compile(r"indices(?:\[[^\]]*\])? = (-?\d+) is not in \[0, (\d+)\)")
 _FEATURE = re.compile(r"[Ff]eature:? (\S+) \(data type: (\w+)\) is required but could not be found")
 _COUNT = re.compile(r"Key: (\S+?),? .*?values size: (\d+) but output shape: \[(\d*)\]", re.DOTALL)
@@ -33,7 +36,7 @@ def heeded(plan: Plan, current: Plan, said: str) -> Plan | None:
 
     ``current`` is the plan with its free dimensions filled, as the model was asked.
     """
-    for heed in (_index, _size, _shape, _rank, _example, _style):
+    for heed in (_index, _size, _shape, _rank, _batch, _example, _style):
         found = heed(plan, current, said)
         if found is not None:
             return found
@@ -113,6 +116,32 @@ def _rank(plan: Plan, current: Plan, said: str) -> Plan | None:
             specs = list(plan.specs)
             specs[index] = replace(spec, shape=(None,) * wanted)
             return replace(plan, specs=tuple(specs))
+    return None
+
+
+# A batch that the model was given first, or second, and one that it was made for: states of a fixed batch.
+_BATCHES = (
+    re.compile(r"Incompatible shapes: \[(\d+),[\d,]+\] vs\.? \[(\d+),[\d,]+\]"),
+    re.compile(
+        r"ConcatOp : Dimension 0 in both shapes must be equal: shape\[0\] = \[(\d+),.*? vs\. shape\[1\] = \[(\d+),"
+    ),
+)
+
+
+def _batch(plan: Plan, current: Plan, said: str) -> Plan | None:
+    """A stateful model keeps a state for each row of the batch that it was made for, and names that number."""
+    if plan.batch is not None:
+        return None
+    for pattern in _BATCHES:
+        match = pattern.search(said)
+        sizes = {int(match[1]), int(match[2])} if match else set()
+        if len(sizes) == 2 and ASKED in sizes:
+            (size,) = sizes - {ASKED}
+            specs = [
+                replace(spec, shape=(size, *spec.shape[1:])) if spec.shape and spec.shape[0] is None else spec
+                for spec in plan.specs
+            ]
+            return replace(plan, specs=tuple(specs)) if size > 0 else None
     return None
 
 

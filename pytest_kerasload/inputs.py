@@ -108,15 +108,13 @@ def with_rows(plan: Plan, rows: Sequence[Array]) -> Plan:
 def like(spec: InputSpec, known: Array) -> InputSpec:
     """A spec with what an array that the model is known to take tells: sizes of free dimensions, a range of whole
     numbers, words."""
-    floating = known.dtype.kind == "f" and bool(np.isfinite(known).all())
-    whole = known.dtype.kind in "iu" or (floating and bool(np.all(known == np.floor(known))))
-    bound = int(known.max()) + 1 if whole and known.size and known.min() >= 0 else None
+    whole = known.dtype.kind in "iu" and known.size > 0 and known.min() >= 0
     words = tuple(word.decode("utf-8", "replace") for word in known.ravel()[:50]) if known.dtype.kind == "S" else ()
     batch = spec.shape[0] if spec.shape else None
     return replace(
         spec,
         shape=(batch, *known.shape[1:]) if known.ndim else (),
-        bound=spec.bound or (bound if whole and (known.dtype.kind in "iu" or (bound or 0) > 2) else None),
+        bound=spec.bound or (int(known.max()) + 1 if whole and "int" in spec.dtype else None),
         vocabulary=spec.vocabulary or words,
     )
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pytest_kerasload.complaints import heeded
+from pytest_kerasload.complaints import ASKED, heeded
 from pytest_kerasload.inputs import InputsNotFound, Plan, Refused, sample
 from pytest_kerasload.settings import DTYPES
 
@@ -80,7 +80,7 @@ def _free(plan: Plan) -> bool:
 
 
 def _reasonable(current: Plan, fits: Fits | None) -> bool:
-    shapes = current.shapes(2)
+    shapes = current.shapes(ASKED)
     return max(np.prod(shape, dtype=float) for shape in shapes) <= _MAX_ELEMENTS and (fits is None or fits(shapes))
 
 
@@ -89,7 +89,7 @@ def _asked(plan: Plan, size: int, rank: int, attempt: Try) -> tuple[Plan, Sequen
     for _ in range(40):  # each round mends one complaint
         current = plan.filled(size, rank)
         try:
-            return plan, attempt(sample(current, batch=2, seed=1)), ""
+            return plan, attempt(sample(current, batch=ASKED, seed=1)), ""
         except Refused as refusal:
             said = str(refusal)
         mended = heeded(plan, current, said)
@@ -116,7 +116,7 @@ def _ranged(plan: Plan, attempt: Try) -> Plan:
         far[index] = replace(far[index], bound=min(_FAR, int(np.iinfo(plan.specs[index].dtype).max)))
         asked = replace(plan, asks=tuple(far))
         try:
-            attempt(sample(asked, batch=2, seed=1))
+            attempt(sample(asked, batch=ASKED, seed=1))
         except Refused as refusal:
             mended = heeded(asked, asked, str(refusal))
             found = mended.asks[index].bound if mended is not None else None
@@ -137,4 +137,4 @@ def _answers(attempt: Try, batch: Sequence[Array]) -> bool:
 
 def _confirmed(wider: Plan, plan: Plan, attempt: Try) -> Plan:
     """The wider plan, if the model answers it."""
-    return wider if _answers(attempt, sample(wider, batch=2, seed=1)) else plan
+    return wider if _answers(attempt, sample(wider, batch=ASKED, seed=1)) else plan

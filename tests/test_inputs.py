@@ -534,8 +534,8 @@ SIZES_ASKED_FOR = [
         "received input with shape (2, {given})"
     ),
     (
-        'Input 0 of layer "dense" is incompatible with the layer: expected axis -1 of input shape to have value 10, but '
-        "received input with shape [2, {given}]"
+        'Input 0 of layer "dense" is incompatible with the layer: expected axis -1 of input shape to have value 10, '
+        "but received input with shape [2, {given}]"
     ),
     'Input 0 of layer "functional" is incompatible with the layer: expected shape=(None, 10), found shape=(2, {given})',
     "Dimensions must be equal, but are {given} and 10 for '{{{{node MatMul}}}}'",
@@ -586,3 +586,24 @@ def test_rows_that_somebody_chose_are_the_last_resort() -> None:
     assert found.only_given
     assert np.array_equal(inputs.mixed(found, 16, 0)[0], rows)
     assert (inputs.sample(found, 2, 1, "zeros")[0] == 7).all()
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "{{function_node __wrapped__AddV2}} Incompatible shapes: [2,3] vs. [4,3] [Op:AddV2]",
+        "ConcatOp : Dimension 0 in both shapes must be equal: shape[0] = [2,5] vs. shape[1] = [4,3]",
+    ],
+)
+def test_a_batch_that_the_model_names(said: str) -> None:
+    """Exports of stateful models do not say in their signature that they take one batch only."""
+    model = Model(lambda batch: "" if len(batch[0]) == 4 else said)
+    found = search.find(inputs.plan_for([spec(None, 3)]), model)
+    assert found.batch == 4
+    assert len(model.asked) == 2
+
+
+def test_rows_of_whole_numbers_do_not_make_an_input_whole() -> None:
+    """An example of 1, 2, 3 for a dense layer; an embedding that takes floating numbers names its range itself."""
+    plan = inputs.plan_for([spec(None, 3)], {"x": np.array([[1.0, 2.0, 3.0]], "float32")})
+    assert (only(plan, kind="normal") % 1 != 0).any()

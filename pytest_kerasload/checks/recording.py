@@ -36,7 +36,8 @@ def record(context: Context, word: str, was: str = "") -> Verdict:
     computes_in = precision(context.artifact)
     try:
         if given is None:
-            given, which = generated(asked, plan), "generated inputs"
+            given = generated(asked, plan)
+            which = "generated inputs" if not plan.given else "generated inputs behind rows that were given"
         chosen = capture(
             asked, given, computes_in, lambda batch: _elsewhere(context, plan, batch), choose=which[0] == "g"
         )
@@ -55,7 +56,7 @@ def record(context: Context, word: str, was: str = "") -> Verdict:
             keras=versions.keras or "",
             python=versions.python,
             source="file",
-            inputs="generated" if which[0] == "g" else "given",
+            inputs="generated" if which[0] == "g" and not plan.given else "given",
             noise=chosen.noise_by_name,
             weights=context.session.fingerprints(loaded),
             folds=chosen.folds_by_name,
