@@ -155,12 +155,14 @@ def provenance(
     keras: str,
     python: str,
     source: str,
+    kind: str,
     inputs: str,
     noise: Mapping[str, Noise],
     weights: Sequence[Mapping[str, Any]],
     folds: Mapping[str, Fold],
 ) -> dict[str, Any]:
-    """What is stored of how the outputs came about. ``source`` is ``live model`` or ``file``; ``inputs`` is
+    """What is stored of how the outputs came about. ``source`` is ``live model`` or ``file``; ``kind`` is ``keras``
+    for a Keras model (inputs and outputs are then stored in its order) or ``signatures``; ``inputs`` is
     ``generated`` or ``given``; ``weights`` are fingerprints of the model's weights; ``folds`` tell which outputs
     are folded."""
     return {
@@ -173,6 +175,7 @@ def provenance(
         "python": python,
         "machine": f"{platform.system()} {platform.machine()}",
         "source": source,
+        "kind": kind,
         "inputs": inputs,
         "noise": {name: one.as_json() for name, one in noise.items()},
         "weights": [dict(weight) for weight in weights],

@@ -70,6 +70,7 @@ def record(model: Any, path: Path, given: Any = None) -> Path:
             keras=told["keras"],
             python=told["python"],
             source="live model",
+            kind="keras",
             inputs="generated" if given is None else "given",
             noise=chosen.noise_by_name,
             weights=evidence.fingerprints(live.weights()),

@@ -160,6 +160,7 @@ def provenance() -> dict[str, Any]:
         keras="2.15.0",
         python="3.11.7",
         source="file",
+        kind="keras",
         inputs="generated",
         noise={"y": Noise(1e-8, (1e-7, 0.0), {"again": 0.0})},
         weights=[{"name": "w", "shape": [2], "sum": 0.5, "mean": 1.0, "rms": 1.0}],
@@ -188,8 +189,8 @@ def test_any_tool_can_read_it(tmp_path: Path) -> None:
         assert sorted(archive.files) == ["inputs/x", "outputs/y", "provenance"]
         told = json.loads(str(archive["provenance"]))
     assert set(told) == {
-        *("format_version", "sha256", "tensorflow", "keras", "numpy", "python", "machine", "source", "inputs"),
-        *("noise", "weights"),
+        *("format_version", "sha256", "tensorflow", "keras", "numpy", "python", "machine", "source", "kind"),
+        *("inputs", "noise", "weights"),
     }
 
 

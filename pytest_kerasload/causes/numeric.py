@@ -25,6 +25,12 @@ CAUSES: tuple[Cause, ...] = (
         source="keras-team/keras#18904; tensorflow/tensorflow#62592",
     ),
     _cause(
+        "order-differs",
+        "Inputs or outputs of the model come in another order than when it was recorded",
+        "restore the order in which the model was built with them, or take them by name everywhere",
+        do.RECORD_AGAIN,
+    ),
+    _cause(
         "outputs-not-deterministic",
         "The model predicts something else each time it is asked",
         "take randomness out of inference (dropout with training=True, random ops), or give it a fixed seed",

@@ -107,6 +107,11 @@ def against_expected(context: Context, loaded: Loaded) -> Verdict:
     except expected.NamesDiffer as error:
         since = "\n".join(_since(context, known))
         return Verdict((cause("expected-names-differ").finding(str(error), where=path.name, detail=since),))
+    stored = list(known.inputs.values())
+    asked = [next(place for place, one in enumerate(stored) if one is array) for array in given if array is not None]
+    moved = _moved(context, known, loaded, asked, "inputs", list(known.inputs))
+    if moved is not None:
+        return Verdict((moved,))
     try:
         obtained = context.session.predict(loaded, given)
     except RequestFailed as error:
@@ -156,6 +161,9 @@ def _pairs(
             where = context.expected_path.name
             return [], cause("expected-names-differ").finding(str(error), where=where, detail=since)
         places = numbered
+    moved = _moved(context, known, loaded, places, "outputs", names)
+    if moved is not None:
+        return [], moved
     dtypes = tuple(output.array.dtype.name for output in obtained)
     compared = []
     for output, place in zip(obtained, places, strict=True):
@@ -178,6 +186,30 @@ def _against(
     if obtained.shape != fold.shape or obtained.dtype != was.dtype:
         return comparison.compare(name, was, obtained, allowed, same_dtype=ours)
     return comparison.compare(name, known.outputs[name], fold(obtained), folded(allowed))
+
+
+def _moved(
+    context: Context,
+    known: expected.Expected,
+    loaded: Loaded,
+    places: Sequence[int | None],
+    what: str,
+    names: Sequence[str],
+) -> Finding | None:
+    """The finding for inputs or outputs that go by the same names in another order than when they were recorded.
+
+    Only where both are those of a Keras model: an export has them in the order of their names.
+    """
+    found = [place for place in places if place is not None]
+    if loaded.kind != "keras" or known.provenance.get("kind") != "keras" or found == sorted(found):
+        return None
+    return cause("order-differs").finding(
+        f"the {what} of {context.artifact.path.name} come in another order than when they were recorded: "
+        f"{', '.join(names[place] for place in found)}; recorded was {', '.join(names)}. Whoever goes by position gets "
+        "the wrong one",
+        where=what,
+        detail="\n".join(_since(context, known)),
+    )
 
 
 def _evidence(context: Context, known: expected.Expected, name: str) -> Evidence | None:

@@ -56,6 +56,7 @@ def record(context: Context, word: str, was: str = "") -> Verdict:
             keras=versions.keras or "",
             python=versions.python,
             source="file",
+            kind=loaded.kind,
             inputs="generated" if which[0] == "g" and not plan.given else "given",
             noise=chosen.noise_by_name,
             weights=context.session.fingerprints(loaded),
