@@ -1,7 +1,9 @@
 """What the artifacts of a folder answer to their stored inputs, in the TensorFlow at hand; plain load and call.
 
-``python obtained.py FOLDER FILE.npz`` writes arrays named ``<artifact>|<output>``, and the texts of what did not work
-under ``errors``. It runs in any environment with TensorFlow 2.8 or later and needs nothing of the plugin.
+``python obtained.py FOLDER FILE.npz [ARTIFACT...]`` writes arrays named ``<artifact>|<output>``, and the texts of what
+did not work under ``errors``; artifacts named behind are left out. It prints each name before it loads it: the last
+one is what the process crashed on, if it did. It runs in any environment with TensorFlow 2.8 or later and needs nothing
+of the plugin.
 """
 
 from __future__ import annotations
@@ -63,6 +65,10 @@ def main() -> None:
     errors: dict[str, str] = {}
     for stored in sorted(folder.glob("*" + SUFFIX)):
         path = folder / stored.name[: -len(SUFFIX)]
+        if path.name in sys.argv[3:]:
+            errors[path.name] = "the process crashed"
+            continue
+        print(path.name, flush=True)
         try:
             with np.load(stored, allow_pickle=False) as file:
                 given = {name[len("inputs/") :]: file[name] for name in file.files if name.startswith("inputs/")}
