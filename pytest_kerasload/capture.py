@@ -134,9 +134,7 @@ def capture(
     arrays = [output.array for output in outputs]
     again = [output.array for output in subject.predict(batch)]
     _refuse(outputs, again, precision)
-    told: list[tuple[str, Sequence[Array]]] = [("again", again)]
-    told += _perturbed(subject, batch, precision)
-    told += _placed(subject, batch, arrays, precision)
+    told: list[tuple[str, Sequence[Array]]] = [("again", again), *_varied(subject, batch, arrays, precision)]
     told += varied(batch) if varied is not None else ()
     folds = tuple(Fold.of(array) for array in arrays)
     told = [(what, _folded(folds, answers)) for what, answers in told if len(answers) == len(arrays)]
@@ -172,6 +170,22 @@ def _refuse(outputs: Sequence[Output], again: Sequence[Array], precision: str) -
                 f"output {output.names[0]!r} is another one each time for the same inputs ({one.problem}): expected "
                 "outputs of such a model would never be met",
             )
+
+
+def noise_here(
+    subject: Subject, batch: Sequence[Array], outputs: Sequence[Array], precision: str
+) -> list[noises.Noise | None]:
+    """The noise of outputs that were recorded without: as far as this process can tell."""
+    rows = batch[0].shape[0] if batch and batch[0].ndim else 0
+    return noises.measured(outputs, _varied(subject, batch, outputs, precision), rows)
+
+
+def _varied(
+    subject: Subject, batch: Sequence[Array], arrays: Sequence[Array], precision: str
+) -> list[tuple[str, list[Array]]]:
+    """What can be varied in one process, with the outputs then; only answers that are as many as the outputs."""
+    told = [*_perturbed(subject, batch, precision), *_placed(subject, batch, arrays, precision)]
+    return [(what, answers) for what, answers in told if len(answers) == len(arrays)]
 
 
 def _perturbed(subject: Subject, batch: Sequence[Array], precision: str) -> list[tuple[str, list[Array]]]:

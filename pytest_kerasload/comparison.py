@@ -28,6 +28,8 @@ class Tolerance:
     factor: float = 1.0
     by_column: bool = True
     """Whether the units of the noise are those of columns, or of the whole output."""
+    quantum: float = 0.0
+    """How far an expected value may lie from what was predicted, because it was written with few digits."""
     unit: float = 0.0
     """One rounding error of what the model computes in: noise is taken to be at least a few of them."""
 
@@ -192,7 +194,11 @@ def _numeric(name: str, expected: Array, obtained: Array, tolerance: Tolerance) 
         relative = np.where(magnitude > 0, difference / np.where(magnitude > 0, magnitude, 1.0), 0.0)
     units = usual(magnitude, tolerance.by_column)
     noise = _noise(tolerance, magnitude, units) if tolerance.noise else None
-    mask = difference > (_allowed(tolerance, magnitude) if noise is None else noise * _factor(tolerance, noise / units))
+    if noise is None:
+        allowed = _allowed(tolerance, magnitude)
+    else:
+        allowed = noise * _factor(tolerance, noise / units) + tolerance.quantum
+    mask = difference > allowed
     count = int(mask.sum())
     largest, largest_relative = float(difference.max()), float(relative.max())
     if count <= tolerance.max_mismatch * one.size:
@@ -248,6 +254,19 @@ def _factor(tolerance: Tolerance, noise: Array) -> Array:
     """How many times its noise an element may differ."""
     with np.errstate(all="ignore"):
         return np.asarray(np.minimum(tolerance.factor, np.maximum(_LEAST_FACTOR, _MUCH / noise)))
+
+
+def quantum(expected: Array) -> float:
+    """Half of the last digit, where all of several values are written with few decimals (0.1234); else 0."""
+    finite = expected[np.isfinite(expected)].astype(np.float64) if expected.dtype.kind == "f" else np.zeros(0)
+    if finite.size < 4 or np.all(finite == np.round(finite)):
+        return 0.0
+    for decimals in range(1, 7):
+        scaled = finite * 10.0**decimals
+        # What float32 keeps of a decimal number lies a rounding error beside it.
+        if np.all(np.abs(scaled - np.round(scaled)) <= 1e-2 + np.abs(scaled) * 2.0**-23):
+            return 0.5 * 10.0**-decimals
+    return 0.0
 
 
 def usual(magnitude: Array, by_column: bool) -> Array:

@@ -19,6 +19,8 @@ class Evidence:
 
     noise: Noise
     here: bool
+    quantum: float = 0.0
+    """Of outputs that somebody wrote with few digits."""
 
 
 _ORDER = ("bfloat16", "float16", "float32")
@@ -79,6 +81,7 @@ def tolerance(
         noise=evidence.noise.rows,
         by_column=evidence.noise.by_column,
         factor=_FACTOR if evidence.here else _FACTOR_ELSEWHERE,
+        quantum=evidence.quantum,
         unit=UNITS[name],
     )
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from pytest_kerasload.comparison import BY_PRECISION, ArrayComparison, Tolerance, comparable, compare, table
+from pytest_kerasload.comparison import BY_PRECISION, ArrayComparison, Tolerance, comparable, compare, quantum, table
 
 FLOAT32 = BY_PRECISION["float32"]
 NAN, INF = float("nan"), float("inf")
@@ -291,3 +291,60 @@ def test_outputs_without_a_finite_value_say_nothing() -> None:
     assert not comparable(np.zeros((0, 3)))
     assert comparable(np.array([np.nan, 1.0]))
     assert comparable(np.array([b"a"]))
+
+
+# ---- noise
+
+
+def noisy(noise: float, **more: Any) -> Tolerance:
+    return Tolerance(1e-4, 2e-5, noise=(noise,) * 8, factor=8.0, unit=2.0**-23, **more)
+
+
+def test_noise_decides_where_it_was_measured() -> None:
+    expected = np.random.default_rng(0).normal(size=(8, 4)).astype("float32")
+    moved = expected.copy()
+    moved[3, 2] += 2e-5
+    assert compare("y", expected, moved, Tolerance(1e-4, 2e-5)).agrees
+    found = compare("y", expected, moved, noisy(1e-7))
+    assert not found.agrees
+    assert found.times is not None
+    assert found.times > 8
+    assert compare("y", expected, moved, noisy(1e-4)).agrees
+
+
+def test_a_row_has_the_noise_of_its_own() -> None:
+    expected = np.ones((8, 4), "float32")
+    moved = expected.copy()
+    moved[3] += 1e-4
+    rows = tuple(1e-4 if row == 3 else 1e-7 for row in range(8))
+    assert compare("y", expected, moved, Tolerance(0, 0, noise=rows, factor=8.0, unit=2.0**-23)).agrees
+    moved[4] += 1e-4
+    assert compare("y", expected, moved, Tolerance(0, 0, noise=rows, factor=8.0, unit=2.0**-23)).rows == (1, 8)
+
+
+def test_much_noise_is_not_given_many_times() -> None:
+    """Half precision: eight times a noise of a sixth of the outputs would pass anything."""
+    expected = np.ones((8, 4), "float32")
+    assert not compare("y", expected, expected * 2, noisy(0.16)).agrees
+    assert compare("y", expected, expected * 1.3, noisy(0.16)).agrees
+
+
+def test_no_noise_is_a_few_rounding_errors() -> None:
+    expected = np.ones((8, 4), "float32")
+    assert compare("y", expected, expected * np.float32(1 + 1e-6), noisy(0.0)).agrees
+    assert not compare("y", expected, expected * np.float32(1 + 4e-6), noisy(0.0)).agrees
+
+
+@pytest.mark.parametrize("decimals", [1, 3, 4, 6])
+def test_values_that_were_written_with_few_digits(decimals: int) -> None:
+    true = np.random.default_rng(0).normal(size=(8, 4)).astype("float32")
+    written = np.round(true.astype("float64"), decimals)
+    assert quantum(written) == pytest.approx(0.5 * 10.0**-decimals)
+    assert quantum(written.astype("float32")) == pytest.approx(0.5 * 10.0**-decimals)
+    assert compare("y", written, true, noisy(1e-7, quantum=quantum(written))).agrees
+
+
+def test_values_that_were_not() -> None:
+    true = np.random.default_rng(0).normal(size=(8, 4)).astype("float32")
+    for array in (true, np.ones((8, 4)), np.zeros((8, 4)), np.arange(32.0), np.array([0.5]), np.full(8, np.nan)):
+        assert quantum(array) == 0

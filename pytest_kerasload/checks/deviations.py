@@ -1,0 +1,166 @@
+"""What is said of expected outputs that are not met, or cannot be used."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from pytest_kerasload import comparison, expected, fingerprints, vetting
+from pytest_kerasload.causes.catalogue import cause
+from pytest_kerasload.checks.verdict import Context
+from pytest_kerasload.environments.process import RequestFailed
+from pytest_kerasload.environments.session import Loaded
+from pytest_kerasload.findings import Finding, Remedy
+from pytest_kerasload.folding import BY
+
+
+def missing(context: Context) -> Finding:
+    path = context.expected_path
+    root = context.settings.root_of(context.artifact.path)
+    unwritten = "" if context.settings.record is None else "; --keras-record writes in the first environment only"
+    return cause("expected-missing").finding(
+        f"there are no expected outputs to compare with: {path.name} does not exist{unwritten}",
+        where=str(path),
+        remedies=(
+            Remedy(
+                f"record them from a release that is known to be right: pytest --keras-models={root} --keras-record"
+            ),
+            Remedy("or from the live model, after saving it: pytest_kerasload.record(model, path)"),
+        ),
+    )
+
+
+def unreadable(context: Context, error: Exception) -> Finding:
+    path = context.expected_path
+    if isinstance(error, FileNotFoundError):
+        what = f"it is a link to {os.readlink(path)}, which is not there: fetch it"
+    elif isinstance(error, IsADirectoryError):
+        what = "it is a directory: move it away"
+    elif isinstance(error, OSError):
+        what = error.strerror or str(error)
+    else:
+        what = str(error)
+    rest = "; --keras-record=missing does not replace it, =all would" if context.settings.record == "missing" else ""
+    return cause("expected-unreadable").finding(f"{path.name} cannot be used: {what}{rest}", where=str(path))
+
+
+def refused(context: Context, known: expected.Expected, error: RequestFailed) -> Finding:
+    shapes = ", ".join(f"{name} {array.dtype.name}{list(array.shape)}" for name, array in known.inputs.items())
+    return cause("predictions-refused").finding(
+        f"{context.artifact.path.name} loads on {context.label} and does not answer the stored inputs ({shapes})",
+        detail="\n".join(filter(None, [f"{error.type}: {error.text}", vetting.rows(known), *since(context, known)])),
+    )
+
+
+def released_again(context: Context, known: expected.Expected) -> tuple[Finding, ...]:
+    """The note that another file than the one recorded from predicts the same."""
+    if not _stale(context, known):
+        return ()
+    what = f"{context.artifact.path.name} is another file than the one recorded from, and predicts the same"
+    then = Remedy("--keras-record=all, to have it recorded from this file")
+    return (cause("expected-stale-digest").finding(what, remedies=(then,), fails=False),)
+
+
+_CAUSES = {
+    "dtype": "expected-dtype-differs",
+    "shape": "expected-shape-differs",
+    "finite": "predictions-not-finite-alike",
+    "values": "predictions-differ",
+}
+
+
+def differs(
+    context: Context, known: expected.Expected, one: comparison.ArrayComparison, changed: list[str] | None
+) -> Finding:
+    stale = _stale(context, known)
+    name = context.artifact.path.name
+    if stale:
+        head = f"{name} is another file than the one recorded from, and predicts something else: "
+    else:
+        head = f"{name} loads on {context.label} and predicts something else: "
+    head += f"{one.name}: {one.problem}"
+    if one.rows[1]:
+        head += f", in {one.rows[0]} of {one.rows[1]} rows"
+    lines = []
+    if one.times is not None and one.max_abs is not None:
+        recorded = known.noise(one.name)
+        when = f"when it was recorded, at most {recorded.largest:.3g}" if recorded is not None else "here and now"
+        lines.append(
+            f"{_rounded(one.times)} times the noise that was measured ({when}); largest difference {one.max_abs:.3g}"
+        )
+    if one.classes:
+        lines.append(one.classes)
+    if known.fold(one.name) is not None:
+        lines.append(
+            f"this output is large, and stored as sums of {BY} elements each; the differences are those of sums"
+        )
+    if one.kind == "shape":
+        lines.append(vetting.rows(known))
+    lines += since(context, known)
+    if changed:
+        lines.append(f"weights that are others than when it was recorded: {_listed(changed)}")
+    elif changed is not None:
+        lines.append("every weight is as it was recorded: the layers compute something else with them")
+    lines.append(comparison.table(one))
+    # NaN where there were numbers is the artifact's own trouble, whichever file it is.
+    code = "expected-stale-digest" if stale and one.kind != "finite" else _CAUSES[one.kind]
+    return cause(code).finding(head, where=one.name, detail="\n".join(filter(None, lines)))
+
+
+def _rounded(times: float) -> str:
+    """``35``, ``10,400``, ``3.1e+08``."""
+    return f"{times:.2g}" if times >= 1e7 else f"{float(f'{times:.3g}'):,.0f}"
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+
+
+def changed_weights(context: Context, known: expected.Expected, loaded: Loaded) -> list[str] | None:
+    """Names of weights that are others than when the outputs were recorded; None where that cannot be told."""
+    if not known.weights:
+        return None
+    return fingerprints.changed(known.weights, context.session.fingerprints(loaded))
+
+
+def unseen(context: Context, changed: list[str] | None) -> tuple[Finding, ...]:
+    """The finding for outputs that agree although weights are others: no stored input reaches what changed."""
+    if not changed:
+        return ()
+    what = (
+        f"{context.artifact.path.name} agrees with its expected outputs, but {len(changed)} of its weights "
+        f"{'is another' if len(changed) == 1 else 'are others'} than when they were recorded: no stored input shows "
+        "the difference"
+    )
+    return (cause("expected-weights-differ").finding(what, where=_listed(changed)),)
+
+
+def _stale(context: Context, known: expected.Expected) -> bool:
+    """Whether the outputs were recorded from another file than the artifact is now."""
+    digest = known.provenance.get("sha256")
+    return bool(isinstance(digest, str) and digest and context.artifact.sha256 not in ("", digest.lower()))
+
+
+def since(context: Context, known: expected.Expected) -> list[str]:
+    """What changed since the outputs were recorded: the file, the release that reads it, or neither."""
+    recorded = known.provenance
+    if not recorded:
+        return []
+    running = context.session.versions
+    source = f" from the {recorded['source']}" if recorded.get("source") else ""
+    lines = [f"recorded{source} with TensorFlow {recorded.get('tensorflow')}, Keras {recorded.get('keras')}"]
+    if not recorded.get("sha256"):
+        return lines
+    same_release = (recorded.get("tensorflow"), recorded.get("keras")) == (running.tensorflow, running.keras)
+    if _stale(context, known):
+        lines.append("the file changed since: its digest is another one than was recorded")
+    elif not same_release:
+        lines.append(
+            f"the file is the one that was recorded (same digest); TensorFlow {running.tensorflow}, "
+            f"{running.label} reads or computes it differently"
+        )
+    elif recorded.get("source") == "live model":
+        lines.append("file and releases are those of then: saving lost something that the live model had")
+    else:
+        lines.append("file and releases are those of then: look at its custom objects, and at the machine")
+    return lines
