@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pytest_kerasload import fingerprints
+from pytest_kerasload.artifacts.outline import Outline
 from pytest_kerasload.files import replacing
 from pytest_kerasload.folding import Fold
 from pytest_kerasload.noise import Noise
@@ -160,11 +161,13 @@ def provenance(
     noise: Mapping[str, Noise],
     weights: Sequence[Mapping[str, Any]],
     folds: Mapping[str, Fold],
+    layers: Outline,
+    saved_with: str | None,
 ) -> dict[str, Any]:
     """What is stored of how the outputs came about. ``source`` is ``live model`` or ``file``; ``kind`` is ``keras``
     for a Keras model (inputs and outputs are then stored in its order) or ``signatures``; ``inputs`` is
     ``generated`` or ``given``; ``weights`` are fingerprints of the model's weights; ``folds`` tell which outputs
-    are folded."""
+    are folded; ``layers`` is the outline of the file, and ``saved_with`` the Keras that wrote it."""
     return {
         # Who cannot unfold outputs must not compare them: files without any stay readable for older releases.
         "format_version": FORMAT_VERSION if folds else 1,
@@ -179,6 +182,8 @@ def provenance(
         "inputs": inputs,
         "noise": {name: one.as_json() for name, one in noise.items()},
         "weights": [dict(weight) for weight in weights],
+        "layers": [list(layer) for layer in layers],
+        "saved_with": saved_with,
         **({"folded": {name: fold.as_json() for name, fold in folds.items()}} if folds else {}),
     }
 

@@ -9,6 +9,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from pytest_kerasload import batches, capture, expected, inputs, search
+from pytest_kerasload.artifacts import outline
 from pytest_kerasload.artifacts.reading import read
 from pytest_kerasload.environments.session import InputSpec, Output
 from pytest_kerasload.precision import precision
@@ -75,6 +76,8 @@ def record(model: Any, path: Path, given: Any = None) -> Path:
             noise=chosen.noise_by_name,
             weights=evidence.fingerprints(live.weights()),
             folds=chosen.folds_by_name,
+            layers=outline.of(artifact.config),
+            saved_with=artifact.saved_with.keras,
         ),
         ragged=frozenset(spec.name for spec in specs if spec.ragged),
     )

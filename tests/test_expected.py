@@ -165,6 +165,8 @@ def provenance() -> dict[str, Any]:
         noise={"y": Noise(1e-8, (1e-7, 0.0), {"again": 0.0})},
         weights=[{"name": "w", "shape": [2], "sum": 0.5, "mean": 1.0, "rms": 1.0}],
         folds={},
+        layers=[("dense", "0123456789abcdef")],
+        saved_with="2.15.0",
     )
 
 
@@ -190,7 +192,7 @@ def test_any_tool_can_read_it(tmp_path: Path) -> None:
         told = json.loads(str(archive["provenance"]))
     assert set(told) == {
         *("format_version", "sha256", "tensorflow", "keras", "numpy", "python", "machine", "source", "kind"),
-        *("inputs", "noise", "weights"),
+        *("inputs", "noise", "weights", "layers", "saved_with"),
     }
 
 

@@ -54,6 +54,12 @@ CAUSES: tuple[Cause, ...] = (
         "--keras-record=failing, if it was changed on purpose; give inputs that reach what changed",
     ),
     _cause(
+        "expected-layers-differ",
+        "Layers are configured otherwise than when the expected outputs were recorded, and no stored input shows it",
+        "restore the artifact, or give inputs that reach what changed: masked steps, values above a ceiling",
+        "--keras-record=failing, if it was changed on purpose",
+    ),
+    _cause(
         "expected-names-differ",
         "The expected outputs have other names than the model's outputs",
         "name arrays outputs/<name> after the model's outputs, or by position: outputs/0, outputs/1",

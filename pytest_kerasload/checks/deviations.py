@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 
 from pytest_kerasload import comparison, expected, fingerprints, vetting
+from pytest_kerasload.artifacts import outline
 from pytest_kerasload.causes.catalogue import cause
 from pytest_kerasload.checks.verdict import Context
 from pytest_kerasload.environments.process import RequestFailed
@@ -54,7 +55,7 @@ def refused(context: Context, known: expected.Expected, error: RequestFailed) ->
 
 def released_again(context: Context, known: expected.Expected) -> tuple[Finding, ...]:
     """The note that another file than the one recorded from predicts the same."""
-    if not _stale(context, known):
+    if not stale(context, known):
         return ()
     what = f"{context.artifact.path.name} is another file than the one recorded from, and predicts the same"
     then = Remedy("--keras-record=all, to have it recorded from this file")
@@ -72,9 +73,9 @@ _CAUSES = {
 def differs(
     context: Context, known: expected.Expected, one: comparison.ArrayComparison, changed: list[str] | None
 ) -> Finding:
-    stale = _stale(context, known)
+    another = stale(context, known)
     name = context.artifact.path.name
-    if stale:
+    if another:
         head = f"{name} is another file than the one recorded from, and predicts something else: "
     else:
         head = f"{name} loads on {context.label} and predicts something else: "
@@ -97,13 +98,16 @@ def differs(
     if one.kind == "shape":
         lines.append(vetting.rows(known))
     lines += since(context, known)
+    layers = changed_layers(context, known)
+    if layers:
+        lines.append(f"layers that are configured otherwise than when it was recorded: {_listed(layers)}")
     if changed:
         lines.append(f"weights that are others than when it was recorded: {_listed(changed)}")
-    elif changed is not None:
+    elif changed is not None and not layers:
         lines.append("every weight is as it was recorded: the layers compute something else with them")
     lines.append(comparison.table(one))
     # NaN where there were numbers is the artifact's own trouble, whichever file it is.
-    code = "expected-stale-digest" if stale and one.kind != "finite" else _CAUSES[one.kind]
+    code = "expected-stale-digest" if another and one.kind != "finite" else _CAUSES[one.kind]
     return cause(code).finding(head, where=one.name, detail="\n".join(filter(None, lines)))
 
 
@@ -123,10 +127,26 @@ def changed_weights(context: Context, known: expected.Expected, loaded: Loaded) 
     return fingerprints.changed(known.weights, context.session.fingerprints(loaded))
 
 
-def unseen(context: Context, changed: list[str] | None) -> tuple[Finding, ...]:
-    """The finding for outputs that agree although weights are others: no stored input reaches what changed."""
+def changed_layers(context: Context, known: expected.Expected) -> list[str]:
+    """Names of layers whose configuration changed since, in another file that the same Keras wrote."""
+    written = context.artifact.saved_with.keras
+    if not stale(context, known) or not written or known.provenance.get("saved_with") != written:
+        return []
+    return outline.changed(known.provenance.get("layers"), outline.of(context.artifact.config))
+
+
+def unseen(context: Context, known: expected.Expected, changed: list[str] | None) -> tuple[Finding, ...]:
+    """The finding for outputs that agree although weights or layers are others: no stored input reaches those."""
     if not changed:
-        return ()
+        layers = changed_layers(context, known)
+        if not layers:
+            return ()
+        what = (
+            f"{context.artifact.path.name} agrees with its expected outputs, but {len(layers)} of its layers "
+            f"{'is' if len(layers) == 1 else 'are'} configured otherwise than when they were recorded: no stored input "
+            "shows the difference"
+        )
+        return (cause("expected-layers-differ").finding(what, where=_listed(layers)),)
     what = (
         f"{context.artifact.path.name} agrees with its expected outputs, but {len(changed)} of its weights "
         f"{'is another' if len(changed) == 1 else 'are others'} than when they were recorded: no stored input shows "
@@ -135,7 +155,7 @@ def unseen(context: Context, changed: list[str] | None) -> tuple[Finding, ...]:
     return (cause("expected-weights-differ").finding(what, where=_listed(changed)),)
 
 
-def _stale(context: Context, known: expected.Expected) -> bool:
+def stale(context: Context, known: expected.Expected) -> bool:
     """Whether the outputs were recorded from another file than the artifact is now."""
     digest = known.provenance.get("sha256")
     return bool(isinstance(digest, str) and digest and context.artifact.sha256 not in ("", digest.lower()))
@@ -152,7 +172,7 @@ def since(context: Context, known: expected.Expected) -> list[str]:
     if not recorded.get("sha256"):
         return lines
     same_release = (recorded.get("tensorflow"), recorded.get("keras")) == (running.tensorflow, running.keras)
-    if _stale(context, known):
+    if stale(context, known):
         lines.append("the file changed since: its digest is another one than was recorded")
     elif not same_release:
         lines.append(

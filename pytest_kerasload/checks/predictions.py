@@ -27,6 +27,7 @@ _OUTDATED = frozenset(
         *("expected-missing", "expected-unreadable", "expected-stale-digest", "expected-names-differ"),
         *("expected-not-finite", "expected-shape-differs", "expected-dtype-differs", "inputs-not-found"),
         *("predictions-differ", "predictions-refused", "expected-weights-differ"),
+        "expected-layers-differ",
     }
 )
 
@@ -119,7 +120,9 @@ def against_expected(context: Context, loaded: Loaded) -> Verdict:
     wrong = [one for one in compared if not one.agrees]
     changed = deviations.changed_weights(context, known, loaded)
     if not wrong:
-        return Verdict((*deviations.unseen(context, changed), *deviations.released_again(context, known)), result)
+        return Verdict(
+            (*deviations.unseen(context, known, changed), *deviations.released_again(context, known)), result
+        )
     if any(one.kind == "values" for one in wrong) and not _deterministic(context, loaded, given, obtained):
         # An export of a stateful model remembers what it was asked before: one that was asked nothing decides.
         fresh = context.session.again(loaded)

@@ -9,6 +9,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from pytest_kerasload import expected, inputs
+from pytest_kerasload.artifacts import outline
 from pytest_kerasload.capture import NotRecorded, capture, generated
 from pytest_kerasload.causes.catalogue import cause
 from pytest_kerasload.checks import comparing
@@ -61,6 +62,8 @@ def record(context: Context, word: str, was: str = "") -> Verdict:
             noise=chosen.noise_by_name,
             weights=context.session.fingerprints(loaded),
             folds=chosen.folds_by_name,
+            layers=outline.of(context.artifact.config),
+            saved_with=context.artifact.saved_with.keras,
         ),
         ragged=frozenset(spec.name for spec in plan.specs if spec.ragged),
     )
