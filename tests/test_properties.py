@@ -387,8 +387,38 @@ def test_weights_that_hold_nan_fail() -> None:
     (found,) = subject(dense, nan_weights=("dense/kernel",)).tried()
     assert (found.cause, found.fails, found.where) == ("weights-not-finite", True, "dense/kernel")
     (found,) = subject(lambda x: x * np.float32("nan"), nan_weights=("dense/kernel",)).tried()
-    assert (found.cause, found.fails, found.where) == ("outputs-not-finite", True, "dense/kernel")
-    assert "1 of its weights hold NaN" in found.message
+    assert (found.cause, found.fails, found.where) == ("weights-not-finite", True, "dense/kernel")
+    assert found.message.startswith("clf.h5: 1 of its weights hold NaN, and it gives NaN or infinity")
+
+
+def _one_hot(x: Array) -> Array:
+    return np.eye(4, dtype=np.float32)[x.argmax(1)]
+
+
+@pytest.mark.parametrize(
+    ("function", "said"),
+    [
+        (lambda x: np.log(_one_hot(x)), ("outputs-masked", False)),
+        (lambda x: (dense(x), x + np.array([0, 0, -np.inf, 0], np.float32)), ("outputs-masked", False)),
+        (lambda x: x + np.array([0, 0, np.inf, -np.inf], np.float32), ("outputs-not-finite", True)),
+        (lambda x: x + np.array([0, 0, np.nan, -np.inf], np.float32), ("outputs-not-finite", True)),
+        (lambda x: x - np.float32(np.inf), ("outputs-not-finite", True)),
+        (lambda x: np.log(np.round(np.clip(x, 0, 1))), ("outputs-not-finite", True)),
+    ],
+)
+def test_minus_infinity_among_numbers_is_a_mask(function: Function, said: tuple[str, bool]) -> None:
+    found = subject(function).tried()
+    assert [(one.cause, one.fails) for one in found] == [said]
+
+
+def test_what_only_a_constant_input_shows_is_told_with_the_line_that_leaves_it_out() -> None:
+    def spread(x: Array) -> Array:
+        return (x - x.mean(1, keepdims=True)) / x.std(1, keepdims=True)
+
+    (found,) = subject(spread).tried()
+    assert (found.cause, found.fails) == ("outputs-not-finite", True)
+    assert 'under ["clf.h5"]: inputs.x = { min = 0.01, max = 1 }' in found.remedies[1].action
+    assert subject(spread, words={"x": {"min": 0.01, "max": 1}}).tried() == ()
 
 
 def test_values_that_are_refused_are_left_out() -> None:

@@ -53,6 +53,11 @@ CAUSES: tuple[Cause, ...] = (
         "say in kerasload.toml which numbers it takes: inputs.NAME = { min = ..., max = ... }",
     ),
     _cause(
+        "outputs-masked",
+        "Some outputs are minus infinity whatever the model is asked, as masks and logarithms of zero are",
+        "where it is not meant to: add a small number before the logarithm, or mask with a large negative number",
+    ),
+    _cause(
         "batch-dependent",
         "What a row gives depends on what is in the other rows of its batch",
         "take statistics over the batch out of inference (training=True, softmax over the first axis), or always "

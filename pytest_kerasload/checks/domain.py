@@ -44,13 +44,20 @@ def findings(asked: Asked, missing: Sequence[str], shelf: Shelf) -> Iterator[Fin
     """What NaN and infinity in the outputs mean.
 
     Bad in [0, 1], or at 0 or 1 only: a failure. Bad around 0 and good in [0, 1]: numbers such as a logarithm does not
-    take, which is a note with the line that says so in ``kerasload.toml``. ``missing`` are weights that hold NaN.
+    take, which is a note with the line that says so in ``kerasload.toml``. Minus infinity among numbers whatever is
+    asked: a mask, and a note too. ``missing`` are weights that hold NaN.
     """
     bad = [kind for kind, (_, outputs) in asked.answers.items() if not finite(outputs)]
     if missing and bad:
         yield _failure(asked, bad[-1], missing, shelf)
     elif missing:
         yield from of_weights(asked.context, missing)
+    elif names := _masked(asked):
+        yield cause("outputs-masked").finding(
+            f"{asked.context.artifact.path.name} gives minus infinity in some places of {names}, whatever it is asked",
+            where=names,
+            fails=False,
+        )
     elif "normal" in bad and (good := _good(asked, bad)) is not None and not _at_zero(asked, bad):
         yield _takes(asked, bad, good)
     elif bad == ["zeros"] and (padded := _padded(asked)):
@@ -92,12 +99,44 @@ def _failure(asked: Asked, kind: str, missing: Sequence[str], shelf: Shelf) -> F
     wrong = next((one for one in outputs if not finite([one])), outputs[0])
     count = int((~np.isfinite(wrong.array)).sum())
     name = asked.context.artifact.path.name
-    why = f"; {len(missing)} of its weights hold NaN" if missing else ""
-    return cause("outputs-not-finite").finding(
-        f"{name} gives NaN or infinity for finite inputs: {wrong.names[0]}: {count:,} of {wrong.array.size:,} "
-        f"elements{why}",
+    what = f"gives NaN or infinity for finite inputs: {wrong.names[0]}: {count:,} of {wrong.array.size:,} elements"
+    if missing:
+        what = f"{len(missing)} of its weights hold NaN, and it {what}"
+        code, name, remedies = "weights-not-finite", f"{name}:", None
+    else:
+        code, remedies = "outputs-not-finite", _remedies(asked, kind)
+    return cause(code).finding(
+        f"{name} {what}",
         where=_some(missing) or wrong.names[0],
+        remedies=remedies,
         detail="\n".join([*told(asked.plan, small), *shelf.keep(asked.plan, small, {"outputs": outputs}, "finite")]),
+    )
+
+
+def _remedies(asked: Asked, kind: str) -> tuple[Remedy, ...] | None:
+    """What to do where all elements of an input are the same and that is to blame: a norm, a spread, a maximum that is
+    zero. None where numbers of several values are bad too."""
+    if kind not in ("zeros", "ones") or any(
+        not finite(asked.answers[k][1]) for k in ("normal", "uniform") if k in asked.answers
+    ):
+        return None
+    specs = asked.plan.specs
+    lines = [
+        f"inputs.{_key(spec.name)} = {{ min = 0.01, max = 1 }}"
+        for spec, array in zip(specs, asked.answers[kind][0], strict=True)
+        if array.dtype.kind == "f"
+    ]
+    if not lines:
+        return None
+    said = "; ".join(lines[:_MOST_INPUTS])
+    return (
+        Remedy(
+            "add a small number where the model divides by a norm, a sum, a spread or a maximum, or takes a logarithm"
+        ),
+        Remedy(
+            f"where such inputs never come, have others tried: in kerasload.toml, under "
+            f'["{asked.context.artifact.path.name}"]: {said} (or the range that they do have)'
+        ),
     )
 
 
@@ -106,6 +145,25 @@ def _some(names: Sequence[str]) -> str:
 
 
 # ---- notes
+
+
+def _masked(asked: Asked) -> str:
+    """The outputs that hold minus infinity among numbers in every answer, where no answer holds NaN or infinity: what
+    must not be chosen, as masks and logarithms of a zero probability write it. Overflow gives both signs, or comes
+    with large numbers only."""
+    names: dict[str, None] = {}
+    for _, outputs in asked.answers.values():
+        found = [one for one in outputs if not finite([one])]
+        if not found or not all(_is_mask(one.array) for one in found):
+            return ""
+        names |= dict.fromkeys(one.names[0] for one in found)
+    return ", ".join(names)
+
+
+def _is_mask(array: Array) -> bool:
+    return array.dtype.kind == "f" and bool(
+        (np.isfinite(array) | np.isneginf(array)).all() and np.isfinite(array).any()
+    )
 
 
 def _good(asked: Asked, bad: Sequence[str]) -> list[Array] | None:
