@@ -193,11 +193,15 @@ def _numeric(name: str, expected: Array, obtained: Array, tolerance: Tolerance) 
         difference = np.where(finite, np.abs(one - other), 0.0)
         relative = np.where(magnitude > 0, difference / np.where(magnitude > 0, magnitude, 1.0), 0.0)
     units = usual(magnitude, tolerance.by_column)
-    noise = _noise(tolerance, magnitude, units) if tolerance.noise else None
+    noise, silent = _noise(tolerance, magnitude, units) if tolerance.noise else None, ""
     if noise is None:
         allowed = _allowed(tolerance, magnitude)
     else:
         allowed = noise * _factor(tolerance, noise / units) + tolerance.quantum
+        if not (allowed < units).any():  # whatever came out, noise would excuse it: that is no comparison
+            allowed, noise, silent = _allowed(tolerance, magnitude), None, _SILENT
+    if expected.dtype == np.float16 != obtained.dtype:  # written by hand: half of its last digit is not known
+        allowed = allowed + magnitude * 2.0**-11
     mask = difference > allowed
     count = int(mask.sum())
     largest, largest_relative = float(difference.max()), float(relative.max())
@@ -207,7 +211,7 @@ def _numeric(name: str, expected: Array, obtained: Array, tolerance: Tolerance) 
     return ArrayComparison(
         name,
         "values",
-        f"{count:,} of {one.size:,} elements differ, by up to {largest:.3g}",
+        f"{count:,} of {one.size:,} elements differ, by up to {largest:.3g}{silent}",
         differing=count,
         total=one.size,
         rows=rows,
@@ -234,9 +238,10 @@ def _allowed(tolerance: Tolerance, magnitude: Array) -> Array:
 _LEAST_ROUNDINGS = 2.0
 _LEAST_SHARE = 0.5
 # A model with noise of this share of its outputs, half precision mostly, is not given many times it: nothing would
-# ever differ.
-_MUCH = 0.1
+# ever differ. Nor is it what is usual: rows near a jump of the model say nothing of the others.
+MUCH = 0.1
 _LEAST_FACTOR = 3.0
+_SILENT = " (the noise that was measured is as large as the output: what its dtypes suggest is allowed instead)"
 
 
 def _noise(tolerance: Tolerance, magnitude: Array, units: Array) -> Array:
@@ -245,7 +250,7 @@ def _noise(tolerance: Tolerance, magnitude: Array, units: Array) -> Array:
     if magnitude.ndim == 0 or len(rows) != magnitude.shape[0]:
         rows = np.full(magnitude.shape[0] if magnitude.ndim else 1, rows.max())
     sizes = np.maximum((magnitude / units).reshape(len(rows), -1).max(axis=1), 1e-3)
-    least = np.maximum(_LEAST_ROUNDINGS * tolerance.unit, _LEAST_SHARE * np.median(rows / sizes)) * sizes
+    least = np.maximum(_LEAST_ROUNDINGS * tolerance.unit, _LEAST_SHARE * min(float(np.median(rows / sizes)), MUCH)) * sizes
     shape = (len(rows), *(1,) * (magnitude.ndim - 1)) if magnitude.ndim else ()
     return np.asarray(np.maximum(rows, least).reshape(shape) * units)
 
@@ -253,11 +258,17 @@ def _noise(tolerance: Tolerance, magnitude: Array, units: Array) -> Array:
 def _factor(tolerance: Tolerance, noise: Array) -> Array:
     """How many times its noise an element may differ."""
     with np.errstate(all="ignore"):
-        return np.asarray(np.minimum(tolerance.factor, np.maximum(_LEAST_FACTOR, _MUCH / noise)))
+        return np.asarray(np.minimum(tolerance.factor, np.maximum(_LEAST_FACTOR, MUCH / noise)))
+
+
+_KNOWN = 1e-2
 
 
 def quantum(expected: Array) -> float:
-    """Half of the last digit, where all of several values are written with few decimals (0.1234); else 0."""
+    """Half of the last digit, where all of several values are written with few decimals (0.1234); else 0.
+
+    Also 0 where that is more than a hundredth of the largest value: 0.5, 0.7, 0.9 may as well be what a model gives.
+    """
     finite = expected[np.isfinite(expected)].astype(np.float64) if expected.dtype.kind == "f" else np.zeros(0)
     if finite.size < 4 or np.all(finite == np.round(finite)):
         return 0.0
@@ -265,7 +276,8 @@ def quantum(expected: Array) -> float:
         scaled = finite * 10.0**decimals
         # What float32 keeps of a decimal number lies a rounding error beside it.
         if np.all(np.abs(scaled - np.round(scaled)) <= 1e-2 + np.abs(scaled) * 2.0**-23):
-            return 0.5 * 10.0**-decimals
+            half = 0.5 * 10.0**-decimals
+            return half if half <= _KNOWN * np.abs(finite).max() else 0.0
     return 0.0
 
 

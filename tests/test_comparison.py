@@ -337,7 +337,7 @@ def test_no_noise_is_a_few_rounding_errors() -> None:
 
 @pytest.mark.parametrize("decimals", [1, 3, 4, 6])
 def test_values_that_were_written_with_few_digits(decimals: int) -> None:
-    true = np.random.default_rng(0).normal(size=(8, 4)).astype("float32")
+    true = np.random.default_rng(0).normal(scale=10.0, size=(8, 4)).astype("float32")
     written = np.round(true.astype("float64"), decimals)
     assert quantum(written) == pytest.approx(0.5 * 10.0**-decimals)
     assert quantum(written.astype("float32")) == pytest.approx(0.5 * 10.0**-decimals)
@@ -348,3 +348,36 @@ def test_values_that_were_not() -> None:
     true = np.random.default_rng(0).normal(size=(8, 4)).astype("float32")
     for array in (true, np.ones((8, 4)), np.zeros((8, 4)), np.arange(32.0), np.array([0.5]), np.full(8, np.nan)):
         assert quantum(array) == 0
+
+
+def test_few_digits_that_a_model_may_well_give_are_no_excuse() -> None:
+    """hard_sigmoid of whole numbers: 0.2 x + 0.5 until Keras 3, x / 6 + 0.5 since."""
+    x = np.array([[0, 1], [2, -1], [-2, 3]])
+    one, other = (np.clip(slope * x + 0.5, 0, 1).astype("float32") for slope in (0.2, 1 / 6))
+    assert quantum(one) == 0
+    assert not compare("y", one, other, noisy(1e-7, quantum=quantum(one))).agrees
+
+
+@pytest.mark.parametrize("rows", [(np.inf,) * 8, (1e300,) * 8, (1.0,) * 8, (2.0,) * 3, (np.inf,) * 3])
+def test_noise_as_large_as_the_output_excuses_nothing(rows: tuple[float, ...]) -> None:
+    expected = np.random.default_rng(0).normal(size=(8, 4)).astype("float32")
+    tolerance = Tolerance(1e-4, 2e-5, noise=rows, factor=48.0, unit=2.0**-23)
+    found = compare("y", expected, expected[::-1], tolerance)
+    assert not found.agrees
+    assert "as large as the output" in found.problem
+    assert found.times is None
+    assert compare("y", expected, expected * np.float32(1 + 1e-6), tolerance).agrees
+
+
+def test_rows_near_a_jump_do_not_excuse_the_others() -> None:
+    expected = np.ones((8, 4), "float32")
+    moved = expected.copy()
+    moved[0] = 1.5
+    rows = (1e-7,) * 3 + (5.0,) * 5
+    assert compare("y", expected, moved, Tolerance(1e-4, 2e-5, noise=rows, factor=48.0, unit=2.0**-23)).rows == (1, 8)
+
+
+def test_outputs_that_were_kept_in_half_precision_may_lie_off_by_their_rounding() -> None:
+    true = np.random.default_rng(0).dirichlet(np.ones(5), 8).astype("float32")
+    assert compare("y", true.astype("float16"), true, noisy(0.0)).agrees
+    assert not compare("y", true.astype("float16"), true * np.float32(1.003), noisy(0.0)).agrees
