@@ -322,16 +322,29 @@ def test_the_text_of_a_failure() -> None:
 
 
 @pytest.mark.parametrize(
-    ("check", "label"), [("load", "loader"), ("predictions", "worst"), ("roundtrip", "worst"), ("file", "detail")]
+    ("check", "label"), [("load", "loader"), ("predictions", "detail"), ("roundtrip", "detail"), ("file", "detail")]
 )
 def test_what_the_detail_of_a_check_is(check: str, label: str) -> None:
     told = failure.lines(CheckResult(check, "failed", (finding(detail="words"),)))
     assert f"  {label:<9} words" in told
 
 
+def test_remedies_of_several_findings_are_told_once() -> None:
+    one = finding("a differs", where="a", remedies=(TRIED, OPEN), detail="argmax differs in 2 of 3 rows")
+    other = finding("b differs", where="b", remedies=(TRIED, WORKS), detail="argmax differs in 2 of 3 rows")
+    told = failure.lines(CheckResult("predictions", "failed", (one, other)))
+    assert told[told.index("b differs") :] == [
+        "b differs",
+        "  where     b",
+        "  remedies  works  set it  (max |d| 1e-8)",
+        "  detail    argmax differs in 2 of 3 rows",
+        "  cause     keras2-rnn-time-major (version)",
+    ]
+
+
 def test_tables_are_not_folded() -> None:
     row = f"{'[1, 2]':<90}{'0.5':>60}"
-    assert f"  worst     {row}" in failure.lines(CheckResult("predictions", "failed", (finding(detail=row),)))
+    assert f"  detail    {row}" in failure.lines(CheckResult("predictions", "failed", (finding(detail=row),)))
 
 
 def test_the_traceback_is_shown_to_those_who_ask() -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from textwrap import wrap
 
 from pytest_kerasload.findings import CheckResult, Finding, Remedy
 
 _WIDTH = 110
-# What a finding's detail is, by check: the loader's own words, or where arrays differ.
-_DETAIL = {"load": "loader", "roundtrip": "worst", "predictions": "worst"}
+# What a finding's detail is, where a check has one kind only: the loader's own words.
+_DETAIL = {"load": "loader"}
 _TRIED = {True: "works", False: "no", None: "try"}
 
 
@@ -23,11 +24,22 @@ def headline(result: CheckResult) -> str:
 
 
 def lines(result: CheckResult, verbosity: int = 0) -> list[str]:
-    """The whole text of a failed check; with ``-vv`` the traceback too."""
+    """The whole text of a failed check; with ``-vv`` the traceback too.
+
+    Remedies of several findings (an output each) are told with the first of them.
+    """
     found: list[str] = []
+    told: set[Remedy] = set()
     for finding in sorted(result.findings, key=lambda finding: not finding.fails):
-        found += _finding(finding, _DETAIL.get(result.check, "detail"), verbosity)
+        found += _finding(_news(finding, told), _DETAIL.get(result.check, "detail"), verbosity)
     return found
+
+
+def _news(finding: Finding, told: set[Remedy]) -> Finding:
+    """The finding without remedies that are told already; it adds its own to them."""
+    remedies = tuple(one for one in finding.remedies if one not in told)
+    told.update(finding.remedies)
+    return replace(finding, remedies=remedies)
 
 
 def _finding(finding: Finding, detail: str, verbosity: int) -> Iterator[str]:
