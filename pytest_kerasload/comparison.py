@@ -250,7 +250,8 @@ def _noise(tolerance: Tolerance, magnitude: Array, units: Array) -> Array:
     if magnitude.ndim == 0 or len(rows) != magnitude.shape[0]:
         rows = np.full(magnitude.shape[0] if magnitude.ndim else 1, rows.max())
     sizes = np.maximum((magnitude / units).reshape(len(rows), -1).max(axis=1), 1e-3)
-    least = np.maximum(_LEAST_ROUNDINGS * tolerance.unit, _LEAST_SHARE * min(float(np.median(rows / sizes)), MUCH)) * sizes
+    typical = min(float(np.median(rows / sizes)), MUCH)
+    least = np.maximum(_LEAST_ROUNDINGS * tolerance.unit, _LEAST_SHARE * typical) * sizes
     shape = (len(rows), *(1,) * (magnitude.ndim - 1)) if magnitude.ndim else ()
     return np.asarray(np.maximum(rows, least).reshape(shape) * units)
 

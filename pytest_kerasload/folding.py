@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ LARGE = 1 << 18
 """An output of more elements than this is folded."""
 BY = 16
 """Elements of a sum; the noise of a sum is four times that of an element."""
+_DTYPES = ("float16", "float32", "float64")
 
 
 @dataclass(frozen=True)
@@ -59,9 +61,11 @@ class Fold:
     @classmethod
     def of_json(cls, told: Any) -> Fold | None:
         """The fold out of a provenance; None where it holds none that is known."""
-        if not isinstance(told, Mapping) or told.get("by") != BY or not isinstance(told.get("dtype"), str):
+        if not isinstance(told, Mapping) or told.get("by") != BY or told.get("dtype") not in _DTYPES:
             return None
         shape = told.get("shape")
         if not isinstance(shape, list) or not all(type(size) is int and size > 0 for size in shape) or len(shape) < 2:
+            return None
+        if len(shape) > 32 or prod(shape) >= 1 << 60:
             return None
         return cls(tuple(shape), told["dtype"])

@@ -90,12 +90,13 @@ def folded(allowed: Tolerance) -> Tolerance:
     """The tolerance for sums in place of elements (folding.py): what was caught in an element is caught in its sum.
 
     The noise was measured of the sums, and is larger than that of their elements by the root of their number; it is
-    the largest of very many. Tolerances of the user's own are for elements, which may all lie off the same way.
+    the largest of very many. Tolerances of the user's own are for elements, which may all lie off the same way; where
+    a share of elements may differ, so may the sums that one of them falls into.
     """
     return replace(
         allowed,
         rtol=allowed.rtol * BY**0.5,
         absolute=None if allowed.absolute is None else allowed.absolute * BY,
-        max_mismatch=min(1.0, allowed.max_mismatch * BY),
+        max_mismatch=1.0 - (1.0 - allowed.max_mismatch) ** BY,
         factor=allowed.factor / BY**0.5,
     )

@@ -109,6 +109,10 @@ def test_a_fold_is_read_back_and_nothing_else_is() -> None:
         {},
         {"shape": [2, 3], "dtype": "float32", "by": 8},
         {"shape": [2], "dtype": "float32", "by": 16},
+        {"shape": [2, 3], "dtype": "floating", "by": 16},
+        {"shape": [2, 3], "dtype": ["float32"], "by": 16},
+        {"shape": [2, 1 << 70], "dtype": "float32", "by": 16},
+        {"shape": [1] * 99, "dtype": "float32", "by": 16},
     ):
         assert Fold.of_json(told) is None
 
@@ -117,3 +121,14 @@ def test_not_a_number_in_what_is_obtained_shows() -> None:
     now = large()
     now[1, 2, 3, 0] = np.nan
     assert compared(now) == (False, False)
+
+
+def test_a_share_that_may_differ_does_not_become_all() -> None:
+    """A tenth of the elements may differ: other sums altogether are another output all the same."""
+    was, now = large(), large(1)
+    fold = Fold.of(was)
+    assert fold is not None
+    allowed = folded(Tolerance(1e-4, 2e-5, max_mismatch=0.1))
+    assert not comparison.compare("y", fold(was), fold(now), allowed).agrees
+    chosen = np.random.default_rng(2).random(SHAPE) < 0.09
+    assert comparison.compare("y", fold(was), fold(np.where(chosen, now, was)), allowed).agrees
