@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pytest_kerasload import comparison, inputs
 from pytest_kerasload import noise as noises
-from pytest_kerasload.comparison import BY_PRECISION
+from pytest_kerasload.comparison import BY_PRECISION, MUCH
 from pytest_kerasload.environments.session import Output
 from pytest_kerasload.folding import Fold
 
@@ -141,7 +141,7 @@ def capture(
     stored = _folded(folds, arrays)
     found = noises.measured(stored, told, batch[0].shape[0] if batch and batch[0].ndim else 0)
     if choose and _batched(batch, arrays):
-        out = noises.unsteady(found, 30 * BY_PRECISION[precision].share)
+        out = noises.unsteady(found, min(30 * BY_PRECISION[precision].share, MUCH))
         rows = [row for row in range(batch[0].shape[0]) if row not in out]
         if out and len(rows) >= _FEWEST_ROWS:
             # Answers may depend on the batch that a row is in: what is stored is what the smaller one gives.

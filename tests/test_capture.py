@@ -138,6 +138,15 @@ def test_rows_near_a_jump_are_left_out() -> None:
     assert max(found.noise[0].rows) < 1e-3  # type: ignore[union-attr]
 
 
+def test_rows_that_rounding_turns_over_are_left_out_in_half_precision_too() -> None:
+    def steps(x: Any, w: Any) -> Any:
+        return np.where(w[:1] * x[:, :1] >= 2 * np.round(x[:, :1] * 4) / 4, 1.0, 0.5)
+
+    found = captured(steps, precision="bfloat16")
+    assert 2 <= len(found.batch[0]) < 16
+    assert max(found.noise[0].rows) < 0.1  # type: ignore[union-attr]
+
+
 def test_models_in_which_rows_depend_on_each_other_have_no_noise_of_place() -> None:
     found = captured(lambda x, w: x - x.mean(axis=0, keepdims=True))
     assert "place in the batch" not in found.noise[0].sources  # type: ignore[union-attr]
