@@ -369,6 +369,25 @@ def test_a_file_that_was_released_again_and_predicts_the_same(tmp_path: Path) ->
     assert told(tmp_path).findings == ()
 
 
+@pytest.mark.parametrize("dtype", ["float16", "float32"])
+def test_outputs_written_by_hand_in_few_bits_are_compared_in_all_of_them(tmp_path: Path, dtype: str) -> None:
+    told(tmp_path, "missing")
+    by_hand = {"inputs/x": X, "outputs/score": total(X).astype(dtype)}
+    np.savez(stored(tmp_path), **by_hand)
+    assert causes(told(tmp_path)) == []
+    assert causes(told(tmp_path, model=lambda x: total(x) * np.float32(1.01))) == ["predictions-differ"]
+
+
+def test_what_this_plugin_wrote_is_not_taken_for_few_digits(tmp_path: Path) -> None:
+    def steps(x: Array) -> Array:
+        return np.round(total(x)) + np.float32(0.5)
+
+    told(tmp_path, "missing")
+    store(tmp_path, steps)
+    assert causes(told(tmp_path, model=lambda x: steps(x) + np.float32(0.04))) == ["predictions-differ"]
+    assert causes(told(tmp_path, model=steps)) == []
+
+
 def test_a_file_written_by_hand_has_no_digest(tmp_path: Path) -> None:
     stored(tmp_path).parent.mkdir()
     np.savez(stored(tmp_path), **{"inputs/x": X, "outputs/score": total(X)})

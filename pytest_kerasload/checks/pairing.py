@@ -69,9 +69,9 @@ def pairs(
                 measured = _noise_here(context, loaded, given, answered)
             noise = measured[positions[index]] if measured else None
             if noise is not None:
-                evidence = Evidence(noise, here=False, quantum=comparison.quantum(known.outputs[name]))
-        kept = (*dtypes, known.outputs[name].dtype.name)  # what was kept in half precision has its noise
-        allowed = tolerance(context.artifact, name, kept, context.settings, evidence)
+                digits = 0.0 if ours else comparison.quantum(known.outputs[name])
+                evidence = Evidence(noise, here=False, quantum=digits)
+        allowed = tolerance(context.artifact, name, dtypes, context.settings, evidence)
         compared.append(_against(known, name, output.array, allowed, ours))
     return compared, None
 
