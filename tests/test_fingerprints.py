@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -127,3 +128,36 @@ def test_a_perturbation_is_undone_to_the_bit() -> None:
     for variable, (_, array) in zip(variables, first, strict=True):
         assert variable.value.tobytes() == array.tobytes()
         assert variable.value.dtype == array.dtype
+
+
+def test_a_large_weight_takes_little_more_memory_than_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    array = np.random.default_rng(0).normal(size=(1 << 19, 8)).astype("float32")
+    tracemalloc.start()
+    try:
+        one = evidence.fingerprint("table", array)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 3 * array.nbytes
+    monkeypatch.setattr(evidence, "_PART", array.size)
+    whole = evidence.fingerprint("table", array)
+    assert fingerprints.changed([whole], [one]) == []
+    assert one == {**whole, **{key: pytest.approx(whole[key]) for key in ("sum", "mean", "rms")}}
+
+
+def test_a_perturbation_is_undone_when_it_is_interrupted() -> None:
+    first = weights()
+    variables = [Variable(array) for _, array in first]
+    moved = evidence.Perturbation(variables)
+    moved.apply(1, 2.0**-10)
+    assign = variables[2].assign
+
+    def interrupted(value: Any) -> None:
+        variables[2].assign = assign  # type: ignore[method-assign]
+        raise KeyboardInterrupt
+
+    variables[2].assign = interrupted  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        moved.restore()
+    for variable, (_, array) in zip(variables, first, strict=True):
+        assert variable.value.tobytes() == array.tobytes()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List
+from typing import Any, Dict, Iterator, List
 
 import numpy as np
 
 # A model of more elements than this is not perturbed: the copy of its weights would double its memory.
 MOST_ELEMENTS = 500_000_000
+_PART = 1 << 20
 
 
 def _floating(array: np.ndarray) -> bool:
@@ -20,17 +21,29 @@ def fingerprint(name: str, array: np.ndarray) -> Dict[str, Any]:
 
     ``RandomState`` gives the same numbers in every NumPy release (NEP 19).
     """
-    flat = np.asarray(array, dtype=np.float64).ravel()
-    drawn = 2.0 * np.random.RandomState(5).random_sample(flat.size)
-    coefficients = np.where(drawn < 1.0, -0.5 - drawn, drawn - 0.5)  # no element counts for less than half
+    total = mean = square = 0.0
+    generator = np.random.RandomState(5)
     with np.errstate(all="ignore"):
-        return {
-            "name": name,
-            "shape": [int(size) for size in array.shape],
-            "sum": float(np.dot(coefficients, flat)),
-            "mean": float(flat.mean()) if flat.size else 0.0,
-            "rms": float(np.sqrt(np.mean(flat * flat))) if flat.size else 0.0,
-        }
+        for part in _parts(array):
+            drawn = 2.0 * generator.random_sample(part.size)
+            # No element counts for less than half.
+            total += float(np.dot(np.where(drawn < 1.0, -0.5 - drawn, drawn - 0.5), part))
+            mean += float(part.sum()) / array.size
+            square += float(np.dot(part, part)) / array.size
+    return {
+        "name": name,
+        "shape": [int(size) for size in array.shape],
+        "sum": total,
+        "mean": mean,
+        "rms": float(np.sqrt(square)),
+    }
+
+
+def _parts(array: np.ndarray) -> Iterator[np.ndarray]:
+    """The elements in float64, some at a time: at once they would take several times the memory of the weight."""
+    flat = array.reshape(-1)
+    for start in range(0, flat.size, _PART):
+        yield np.asarray(flat[start : start + _PART], dtype=np.float64)
 
 
 def fingerprints(weights: List[Any]) -> List[Dict[str, Any]]:
@@ -63,12 +76,22 @@ class Perturbation:
             self.kept = [np.array(variable.numpy()) for variable in self.variables]
         generator = np.random.RandomState(seed)
         for variable, value in zip(self.variables, self.kept):
-            factor = 1.0 + unit * (2.0 * generator.random_sample(value.shape) - 1.0)
-            variable.assign((value.astype(np.float64) * factor).astype(value.dtype))
+            moved = np.empty(value.size, value.dtype)
+            for place, part in enumerate(_parts(value)):
+                factor = 1.0 + unit * (2.0 * generator.random_sample(part.size) - 1.0)
+                moved[place * _PART : place * _PART + part.size] = (part * factor).astype(value.dtype)
+            variable.assign(moved.reshape(value.shape))
         return len(self.variables)
 
     def restore(self) -> None:
-        """Every variable as it was, to the bit."""
+        """Every variable as it was, to the bit; also where the user interrupts this."""
+        try:
+            self._put_back()
+        except KeyboardInterrupt:
+            self._put_back()
+            raise
+        self.kept = []
+
+    def _put_back(self) -> None:
         for variable, value in zip(self.variables, self.kept):
             variable.assign(value)
-        self.kept = []
