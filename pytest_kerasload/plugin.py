@@ -186,7 +186,7 @@ class Run:
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         if not self.collected.artifacts:
             return
-        from pytest_kerasload import unused
+        from pytest_kerasload import unheeded, unused
         from pytest_kerasload.nodes import display
         from pytest_kerasload.reports import terminal
 
@@ -194,7 +194,7 @@ class Run:
             return display(path, self.config)
 
         terminalreporter.section("keras models")
-        left = unused.lines(self.settings, self.collected, shown)
+        left = [found for each in (unused, unheeded) for found in each.lines(self.settings, self.collected, shown)]
         for line, colour in terminal.lines(self.collected, [shown(root) for root in self.settings.models], left):
             terminalreporter.line(line, **({colour: True} if colour else {}))
 

@@ -122,12 +122,15 @@ class Settings:
         root = self.root_of(artifact)
         return artifact.relative_to(root).as_posix() if artifact != root and root.is_dir() else artifact.name
 
+    def named(self, artifact: Path, glob: str) -> bool:
+        """Whether a glob of ``kerasload.toml`` names an artifact: by its path under the root, or its last part."""
+        return any(fnmatch.fnmatchcase(name, glob.rstrip("/")) for name in (self.name_of(artifact), artifact.name))
+
     def overrides(self, artifact: Path) -> Overrides:
         """What ``kerasload.toml`` says of an artifact: every table whose glob matches, later ones over earlier."""
-        root, name = self.root_of(artifact), self.name_of(artifact)
         merged: dict[str, Any] = {}
-        for glob, given in self.tables.get(root, ()):
-            if fnmatch.fnmatchcase(name, glob.rstrip("/")) or fnmatch.fnmatchcase(artifact.name, glob.rstrip("/")):
+        for glob, given in self.tables.get(self.root_of(artifact), ()):
+            if self.named(artifact, glob):
                 for key, value in given.items():
                     merged[key] = {**merged.get(key, {}), **value} if isinstance(value, Mapping) else value
         return Overrides(**merged)

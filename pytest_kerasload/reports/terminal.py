@@ -10,7 +10,8 @@ _SHOWN = 5
 
 
 def lines(collected: Collected, roots: Sequence[str], unused: Sequence[str] = ()) -> Iterator[tuple[str, str]]:
-    """Lines with a colour each (``red``, ``yellow``, ``green`` or none); ``unused`` are those of ``unused.lines``."""
+    """Lines with a colour each (``red``, ``yellow``, ``green`` or none); ``unused`` are those of ``unused.lines`` and
+    ``unheeded.lines``."""
     causes: dict[str, dict[str, None]] = {}
     messages: dict[str, str] = {}
     for path, check in collected.checks:
