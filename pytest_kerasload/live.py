@@ -53,13 +53,17 @@ def record(model: Any, path: Path, given: Any = None) -> Path:
     live = KerasModel(runtime, model)
     artifact = read(path)
     subject = Live(live)
-    batch, specs = _batch(subject, [InputSpec.told(spec) for spec in live.inputs()], given)
+    weights = evidence.fingerprints(live.weights())  # before anything is asked: a layer may count its calls
+    kept = evidence.Kept(live.moving())
     try:
+        batch, specs = _batch(subject, [InputSpec.told(spec) for spec in live.inputs()], given)
         chosen = capture.capture(subject, batch, precision(artifact), choose=given is None)
     except inputs.Refused as error:
         raise ValueError(f"the model does not answer these inputs: {error}") from error
     except capture.NotRecorded as error:
         raise ValueError(str(error)) from error
+    finally:
+        kept.restore()
     told = runtime.describe()
     keys = [spec.name for spec in specs] or [str(index) for index in range(len(chosen.batch))]
     stored = expected.Expected(
@@ -74,7 +78,7 @@ def record(model: Any, path: Path, given: Any = None) -> Path:
             kind="keras",
             inputs="generated" if given is None else "given",
             noise=chosen.noise_by_name,
-            weights=evidence.fingerprints(live.weights()),
+            weights=weights,
             folds=chosen.folds_by_name,
             layers=outline.of(artifact.config),
             saved_with=artifact.saved_with.keras,

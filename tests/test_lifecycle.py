@@ -388,6 +388,30 @@ def test_what_this_plugin_wrote_is_not_taken_for_few_digits(tmp_path: Path) -> N
     assert causes(told(tmp_path, model=steps)) == []
 
 
+def weight(total: float) -> dict[str, Any]:
+    return {"name": "calls", "shape": [], "sum": total, "mean": total, "rms": total}
+
+
+@dataclass
+class Counting(Told):
+    """A model with a weight that counts what it was asked since it was loaded."""
+
+    def fingerprints(self, loaded: Loaded) -> tuple[Any, ...]:
+        return (weight(3.0 + (len(self.asked) if loaded.key == "model" else 0)),)
+
+    def again(self, loaded: Loaded) -> Loaded:
+        return replace(loaded, key="fresh")
+
+
+def test_a_weight_that_answering_changes_is_that_of_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(globals(), "Told", Counting)
+    assert told(tmp_path, "missing").skipped
+    assert expected.read(stored(tmp_path)).weights == (weight(3.0),)
+    assert causes(told(tmp_path)) == []
+    store(tmp_path, weights=[weight(2.0)])
+    assert causes(told(tmp_path)) == ["expected-weights-differ"]
+
+
 def test_a_file_written_by_hand_has_no_digest(tmp_path: Path) -> None:
     stored(tmp_path).parent.mkdir()
     np.savez(stored(tmp_path), **{"inputs/x": X, "outputs/score": total(X)})

@@ -62,6 +62,26 @@ SCRIPT = """
         pytest_kerasload.record(model, directory + "/two.h5", [np.ones((1, 4), "float32")])
     except ValueError as error:
         print("refused:", error)
+
+
+    class Counting(keras.layers.Layer):
+        def build(self, shape):
+            self.calls = self.add_weight(name="calls", shape=(), initializer="zeros", trainable=False)
+
+        def call(self, inputs):
+            self.calls.assign_add(1.0)
+            return inputs
+
+
+    sequences = keras.Input(batch_shape=(2, 5, 3))
+    recurrent = keras.layers.LSTM(4, stateful=True)
+    moving = keras.Model(sequences, Counting()(recurrent(sequences)))
+    moving(np.ones((2, 5, 3), "float32"))
+    held = [one.numpy() for one in [*moving.weights, *recurrent.states]]
+    moving.save(directory + "/../moving.h5")
+    pytest_kerasload.record(moving, directory + "/../moving.h5")
+    now = [one.numpy() for one in [*moving.weights, *recurrent.states]]
+    print("kept:", len(held), all(one.any() for one in held[-3:]), all(map(np.array_equal, held, now)))
 """
 
 
@@ -106,6 +126,12 @@ def test_bad_calls_say_what_is_wrong(trained: Path) -> None:
     said = (trained.parent / "said").read_text()
     assert "there is no artifact at" in said
     assert "1 array is given for 2 inputs; the model takes left float32[None, 4], right float32[None, 2]" in said
+
+
+def test_states_and_counters_of_the_live_model_are_as_they_were(trained: Path) -> None:
+    assert "kept: 6 True True" in (trained.parent / "said").read_text()
+    known = expected.read(trained.parent / "moving.h5.expected.npz")
+    assert [weight["sum"] != 0 for weight in known.weights if weight["shape"] == []] == [True]
 
 
 def test_what_was_recorded_passes_the_gate(gate: Callable[..., Any], trained: Path) -> None:

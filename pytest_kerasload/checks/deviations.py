@@ -124,7 +124,16 @@ def changed_weights(context: Context, known: expected.Expected, loaded: Loaded) 
     """Names of weights that are others than when the outputs were recorded; None where that cannot be told."""
     if not known.weights:
         return None
-    return fingerprints.changed(known.weights, context.session.fingerprints(loaded))
+    found = fingerprints.changed(known.weights, context.session.fingerprints(loaded))
+    if not found:
+        return found
+    # A layer that counts, an export that remembers: what they hold changed since they were loaded. One that was asked
+    # nothing decides.
+    fresh = context.session.again(loaded)
+    try:
+        return fingerprints.changed(known.weights, context.session.fingerprints(fresh))
+    finally:
+        context.session.drop(fresh)
 
 
 def changed_layers(context: Context, known: expected.Expected) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +15,7 @@ from pytest_kerasload.causes.catalogue import cause
 from pytest_kerasload.checks import comparing
 from pytest_kerasload.checks.verdict import Context, Verdict
 from pytest_kerasload.environments.process import RequestFailed, WorkerEnded
+from pytest_kerasload.environments.session import Loaded
 from pytest_kerasload.findings import Finding
 from pytest_kerasload.precision import precision
 
@@ -35,6 +36,7 @@ def record(context: Context, word: str, was: str = "") -> Verdict:
     asked = comparing.Asked(context, loaded, plan)
     given, which = _stored(context, plan, asked), "the inputs stored before"
     computes_in = precision(context.artifact)
+    before = context.session.fingerprints(loaded)
     try:
         if given is None:
             given = generated(asked, plan)
@@ -60,7 +62,7 @@ def record(context: Context, word: str, was: str = "") -> Verdict:
             kind=loaded.kind,
             inputs="generated" if which[0] == "g" and not plan.given else "given",
             noise=chosen.noise_by_name,
-            weights=context.session.fingerprints(loaded),
+            weights=_weights(context, loaded, before),
             folds=chosen.folds_by_name,
             layers=outline.of(context.artifact.config),
             saved_with=context.artifact.saved_with.keras,
@@ -78,6 +80,17 @@ def record(context: Context, word: str, was: str = "") -> Verdict:
     told += f"; {plan.remark}" if plan.remark else ""
     note = Finding("expected-recorded", "expected", told, fails=False)
     return Verdict((note,), skipped=f"{word} {context.expected_path.name}; run without --keras-record to compare")
+
+
+def _weights(context: Context, loaded: Loaded, before: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
+    """Fingerprints of the weights that the file holds: of one loaded anew, where answering changes some."""
+    if context.session.fingerprints(loaded) == before:
+        return before
+    fresh = context.session.again(loaded)
+    try:
+        return context.session.fingerprints(fresh)
+    finally:
+        context.session.drop(fresh)
 
 
 def _stored(context: Context, plan: inputs.Plan, asked: comparing.Asked) -> list[Array] | None:

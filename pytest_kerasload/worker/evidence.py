@@ -95,3 +95,16 @@ class Perturbation:
     def _put_back(self) -> None:
         for variable, value in zip(self.variables, self.kept):
             variable.assign(value)
+
+
+class Kept:
+    """Variables that answering changes (states, counters, seeds), and what they held."""
+
+    def __init__(self, variables: List[Any]) -> None:
+        self.kept = [(variable, np.array(variable.numpy())) for variable in variables]
+
+    def restore(self) -> None:
+        """Every variable as it was, to the bit; those that did not change are not written to."""
+        for variable, value in self.kept:
+            if np.asarray(variable.numpy()).tobytes() != value.tobytes():
+                variable.assign(value)
