@@ -43,9 +43,8 @@ CAUSES: tuple[Cause, ...] = (
     _cause(
         "expected-stale-digest",
         "The expected outputs were recorded from another file than the artifact is now",
-        "--keras-record=failing, if the artifact was released again on purpose",
-        _FROM_TRAINING,
         "restore the artifact that was recorded, if it was replaced by mistake",
+        f"if it was released again on purpose, record it anew: {_FROM_TRAINING}; or --keras-record=failing",
     ),
     _cause(
         "expected-weights-differ",
