@@ -258,14 +258,14 @@ class KerasModel:
         """Every variable that an answer may change: those that are not trained, seeds and states among them."""
         found = []
         try:
-            found += list(self.model.variables)
+            found += [one for one in self.model.variables if not getattr(one, "trainable", False)]
         except ValueError:  # never built
             pass
         for layer in self.layers():
             if getattr(layer, "stateful", False):
                 found += self.runtime.tf.nest.flatten(getattr(layer, "states", None))
-        usable = {id(one): one for one in found if hasattr(one, "numpy") and hasattr(one, "assign")}
-        return [one for one in usable.values() if not getattr(one, "trainable", False)]
+        # Keras 2 says of states that they are trainable.
+        return list({id(one): one for one in found if hasattr(one, "numpy") and hasattr(one, "assign")}.values())
 
     def optimizer_state(self) -> List[Tuple[str, np.ndarray]]:
         """Name and value of every variable of the optimizer; empty without one."""
