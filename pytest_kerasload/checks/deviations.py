@@ -104,7 +104,10 @@ def differs(
     if changed:
         lines.append(f"weights that are others than when it was recorded: {_listed(changed)}")
     elif changed is not None and not layers:
-        lines.append("every weight is as it was recorded: the layers compute something else with them")
+        lines.append(
+            "no weight is another one than when it was recorded: layers compute something else with them, or have "
+            "exchanged weights of the same shape"
+        )
     lines.append(comparison.table(one))
     # NaN where there were numbers is the artifact's own trouble, whichever file it is.
     code = "expected-stale-digest" if another and one.kind != "finite" else _CAUSES[one.kind]
