@@ -43,6 +43,12 @@ def heeded(plan: Plan, current: Plan, said: str) -> Plan | None:
     return None
 
 
+def same_table(said: str, earlier: str) -> bool:
+    """Whether both complaints are of an index out of range in a table of the same number of rows."""
+    one, other = _INDEX.search(said), _INDEX.search(earlier)
+    return one is not None and other is not None and one[2] == other[2]
+
+
 def _changed(plan: Plan, asks: Sequence[Ask]) -> Plan | None:
     return replace(plan, asks=tuple(asks)) if tuple(asks) != plan.asks else None
 

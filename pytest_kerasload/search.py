@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pytest_kerasload.complaints import ASKED, heeded
+from pytest_kerasload.complaints import ASKED, heeded, same_table
 from pytest_kerasload.inputs import InputsNotFound, Plan, Refused, sample
 from pytest_kerasload.settings import DTYPES
 
@@ -86,6 +86,7 @@ def _reasonable(current: Plan, fits: Fits | None) -> bool:
 
 def _asked(plan: Plan, size: int, rank: int, attempt: Try) -> tuple[Plan, Sequence[Array] | None, str]:
     """The model's answer at one size, None when it refuses; with the plan as its complaints changed it."""
+    before, earlier = plan, ""
     for _ in range(40):  # each round mends one complaint
         current = plan.filled(size, rank)
         try:
@@ -94,8 +95,12 @@ def _asked(plan: Plan, size: int, rank: int, attempt: Try) -> tuple[Plan, Sequen
             said = str(refusal)
         mended = heeded(plan, current, said)
         if mended is None:
+            if same_table(said, earlier):
+                # Not the values were out of range but positions, of which a table has fewer than the size: what was
+                # learned of the values is forgotten.
+                plan = before
             break
-        plan = mended
+        before, earlier, plan = plan, said, mended
     return plan, None, said
 
 

@@ -607,3 +607,15 @@ def test_rows_of_whole_numbers_do_not_make_an_input_whole() -> None:
     """An example of 1, 2, 3 for a dense layer; an embedding that takes floating numbers names its range itself."""
     plan = inputs.plan_for([spec(None, 3)], {"x": np.array([[1.0, 2.0, 3.0]], "float32")})
     assert (only(plan, kind="normal") % 1 != 0).any()
+
+
+def test_a_table_of_positions_does_not_narrow_the_values() -> None:
+    """Sequences longer than the positional embedding: a shorter one is taken, not smaller token ids."""
+
+    def complaint(batch: Batch) -> str:
+        steps = batch[0].shape[1]
+        return f"indices[0,{steps - 1}] = {steps - 1} is not in [0, 10)" if steps > 10 else ""
+
+    found = search.find(inputs.plan_for([spec(None, None, dtype="int32", bound=5000)]), Model(complaint))
+    assert found.specs[0].shape == (None, 8)
+    assert found.asks[0].bound == 5000
