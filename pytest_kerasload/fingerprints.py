@@ -47,6 +47,14 @@ def changed(recorded: Sequence[Fingerprint], found: Sequence[Fingerprint]) -> li
     return names
 
 
+def exchanged(recorded: Sequence[Fingerprint], found: Sequence[Fingerprint]) -> list[str]:
+    """Names of weights that hold what others held; empty where weights do not go by the names that they had."""
+    wanted, had = ({str(one["name"]): one for one in weights} for weights in (recorded, found))
+    if len(wanted) < len(recorded) or len(had) < len(found) or wanted.keys() != had.keys():
+        return []
+    return [name for name, one in had.items() if one["shape"] != wanted[name]["shape"] or not _same(wanted[name], one)]
+
+
 def _by_shape(weights: Sequence[Fingerprint]) -> dict[tuple[int, ...], list[Fingerprint]]:
     found = defaultdict(list)
     for weight in weights:

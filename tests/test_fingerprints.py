@@ -64,6 +64,10 @@ def test_weights_of_one_shape_that_were_exchanged_are_left_to_the_outputs() -> N
     now = weights()
     now[1], now[2] = ("dense/bias", now[2][1]), ("norm/variance", now[1][1])
     assert changed(now) == []
+    was = evidence.fingerprints(weights())
+    assert fingerprints.exchanged(was, evidence.fingerprints(now)) == ["dense/bias", "norm/variance"]
+    assert fingerprints.exchanged(was, evidence.fingerprints([("model/" + name, array) for name, array in now])) == []
+    assert fingerprints.exchanged(was, was) == []
 
 
 def test_rounding_is_no_change() -> None:

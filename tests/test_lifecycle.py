@@ -412,6 +412,15 @@ def test_a_weight_that_answering_changes_is_that_of_the_file(tmp_path: Path, mon
     assert causes(told(tmp_path)) == ["expected-weights-differ"]
 
 
+def test_weights_that_changed_places_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one, other = {**weight(1.0), "name": "a/bias"}, {**weight(2.0), "name": "b/bias"}
+    told(tmp_path, "missing")
+    store(tmp_path, weights=[{**one, "name": "b/bias"}, {**other, "name": "a/bias"}])
+    monkeypatch.setattr(Told, "fingerprints", lambda *_: (one, other))
+    (finding,) = told(tmp_path, model=shifted).findings
+    assert "weights that changed places since it was recorded: a/bias, b/bias" in finding.detail
+
+
 def test_a_file_written_by_hand_has_no_digest(tmp_path: Path) -> None:
     stored(tmp_path).parent.mkdir()
     np.savez(stored(tmp_path), **{"inputs/x": X, "outputs/score": total(X)})

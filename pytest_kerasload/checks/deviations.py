@@ -71,7 +71,11 @@ _CAUSES = {
 
 
 def differs(
-    context: Context, known: expected.Expected, one: comparison.ArrayComparison, changed: list[str] | None
+    context: Context,
+    known: expected.Expected,
+    one: comparison.ArrayComparison,
+    changed: list[str] | None,
+    exchanged: Sequence[str],
 ) -> Finding:
     another = stale(context, known)
     name = context.artifact.path.name
@@ -103,6 +107,8 @@ def differs(
         lines.append(f"layers that are configured otherwise than when it was recorded: {_listed(layers)}")
     if changed:
         lines.append(f"weights that are others than when it was recorded: {_listed(changed)}")
+    elif exchanged:
+        lines.append(f"weights that changed places since it was recorded: {_listed(exchanged)}")
     elif changed is not None and not layers:
         lines.append(
             "no weight is another one than when it was recorded: layers compute something else with them, or have "
@@ -137,6 +143,13 @@ def changed_weights(context: Context, known: expected.Expected, loaded: Loaded) 
         return fingerprints.changed(known.weights, context.session.fingerprints(fresh))
     finally:
         context.session.drop(fresh)
+
+
+def exchanged_weights(
+    context: Context, known: expected.Expected, loaded: Loaded, changed: list[str] | None
+) -> list[str]:
+    """Names of weights that hold what others held, where all that were recorded are there."""
+    return [] if changed != [] else fingerprints.exchanged(known.weights, context.session.fingerprints(loaded))
 
 
 def changed_layers(context: Context, known: expected.Expected) -> list[str]:

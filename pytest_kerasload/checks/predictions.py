@@ -131,7 +131,8 @@ def against_expected(context: Context, loaded: Loaded) -> Verdict:
         if loaded.kind == "signatures" and compared and all(one.agrees for one in compared):
             return Verdict(deviations.released_again(context, known), comparing.measured(compared, known.rows))
         return Verdict((comparing.random_outputs(context),), result)
-    return Verdict(tuple(deviations.differs(context, known, one, changed) for one in wrong), result)
+    exchanged = deviations.exchanged_weights(context, known, loaded, changed)
+    return Verdict(tuple(deviations.differs(context, known, one, changed, exchanged) for one in wrong), result)
 
 
 def _deterministic(context: Context, loaded: Loaded, given: Sequence[Array | None], obtained: Sequence[Output]) -> bool:
