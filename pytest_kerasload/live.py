@@ -93,7 +93,10 @@ def record(model: Any, path: Path, given: Any = None) -> Path:
 def _batch(subject: Live, specs: Sequence[InputSpec], given: Any) -> tuple[list[Array], Sequence[InputSpec]]:
     """The rows to record with, the user's or generated ones; ValueError when they do not fit or none can be had."""
     if given is not None:
-        return [array for array in batches.by_input(given, specs) if array is not None], specs
+        rows = [array for array in batches.by_input(given, specs) if array is not None]
+        if any(array.ndim and not len(array) for array in rows):
+            raise batches.BadBatch("the inputs hold no row; give a few that the model was made for")
+        return rows, specs
 
     def attempt(batch: Sequence[Array]) -> list[Array]:
         return [output.array for output in subject.predict(batch)]

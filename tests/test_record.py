@@ -171,3 +171,11 @@ def test_recording_skips_then_compares_then_notices(gate: Callable[..., Any], tm
     failing = gate(f"--keras-models={artifacts}", "--keras-record=failing")
     assert checks_of(failing, "one.h5")["predictions"]["outcome"] == "skipped"
     assert gate(f"--keras-models={artifacts}")["exit"] == 0
+
+
+def test_inputs_without_rows_are_refused() -> None:
+    from pytest_kerasload import batches, live
+    from pytest_kerasload.environments.session import InputSpec
+
+    with pytest.raises(batches.BadBatch, match="hold no row"):
+        live._batch(None, [InputSpec("x", (None, 4), "float32")], np.zeros((0, 4)))  # type: ignore[arg-type]
