@@ -165,6 +165,17 @@ def test_nothing_is_written_unasked(tmp_path: Path) -> None:
     assert not stored(tmp_path).exists()
 
 
+def test_what_is_not_in_the_directory_for_it_may_lie_beside_the_artifact(tmp_path: Path) -> None:
+    """``record`` knows nothing of ``--keras-expected``."""
+    (missing,) = told(tmp_path, expected_dir=tmp_path / "kept").findings
+    record, live = (remedy.action for remedy in missing.remedies)
+    assert record.endswith("pytest --keras-models=artifacts --keras-record --keras-expected=kept")
+    assert live.endswith("which writes beside the artifact: move the file to kept")
+    store(tmp_path)
+    (missing,) = told(tmp_path, expected_dir=tmp_path / "kept").findings
+    assert missing.remedies[0].action.endswith("mkdir -p kept && mv artifacts/clf.h5.expected.npz kept")
+
+
 def damaged(path: Path) -> None:
     path.write_bytes(b"PK\x03\x04 and no more")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Sequence
 
 from pytest_kerasload import comparison, expected, fingerprints, vetting
@@ -16,17 +17,27 @@ from pytest_kerasload.folding import BY
 
 
 def missing(context: Context) -> Finding:
-    path = context.expected_path
-    root = context.settings.root_of(context.artifact.path)
+    path, artifact, elsewhere = context.expected_path, context.artifact.path, context.settings.expected_dir
+    root = context.settings.root_of(artifact)
     unwritten = "" if context.settings.record is None else "; --keras-record writes in the first environment only"
+    command = f"pytest --keras-models={shlex.quote(context.shown(root))} --keras-record"
+    live = "or from the live model, after saving it: pytest_kerasload.record(model, path)"
+    moved = []
+    if elsewhere is not None:
+        command += f" --keras-expected={shlex.quote(context.shown(elsewhere))}"
+        live += f", which writes beside the artifact: move the file to {context.shown(path.parent)}"
+        beside = artifact.with_name(path.name)
+        if beside.is_file():
+            folder = shlex.quote(context.shown(path.parent))
+            move = f"mkdir -p {folder} && mv {shlex.quote(context.shown(beside))} {folder}"
+            moved = [Remedy(f"one lies beside the artifact; if it is the right one, move it: {move}")]
     return cause("expected-missing").finding(
         f"there are no expected outputs to compare with: {path.name} does not exist{unwritten}",
         where=str(path),
         remedies=(
-            Remedy(
-                f"record them from a release that is known to be right: pytest --keras-models={root} --keras-record"
-            ),
-            Remedy("or from the live model, after saving it: pytest_kerasload.record(model, path)"),
+            *moved,
+            Remedy(f"record them from a release that is known to be right: {command}"),
+            Remedy(live),
         ),
     )
 
