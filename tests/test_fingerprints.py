@@ -84,6 +84,11 @@ def test_nan_is_a_change_and_the_same_nan_is_none() -> None:
     assert fingerprints.changed(evidence.fingerprints(now), evidence.fingerprints(now)) == []
 
 
+def test_factors_that_are_multiplied_in_when_they_are_saved_cannot_be_compared() -> None:
+    assert evidence.fingerprints([*weights(), ("dense/lora_kernel_a", np.ones((300, 2)))]) == []
+    assert evidence.fingerprints([("lora_tower/dense/kernel", np.ones((300, 2)))])
+
+
 def test_other_shapes_cannot_be_compared() -> None:
     """An export that folded a normalisation into the kernel is right, and has other variables."""
     assert changed(weights()[:2]) is None
