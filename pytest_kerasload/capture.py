@@ -184,18 +184,58 @@ def _varied(
     subject: Subject, batch: Sequence[Array], arrays: Sequence[Array], precision: str
 ) -> list[tuple[str, list[Array]]]:
     """What can be varied in one process, with the outputs then; only answers that are as many as the outputs."""
-    told = [*_perturbed(subject, batch, precision), *_placed(subject, batch, arrays, precision)]
+    told = [
+        *_perturbed(subject, batch, precision),
+        *_moved_inputs(subject, batch, precision),
+        *_placed(subject, batch, arrays, precision),
+    ]
     return [(what, answers) for what, answers in told if len(answers) == len(arrays)]
 
 
 def _perturbed(subject: Subject, batch: Sequence[Array], precision: str) -> list[tuple[str, list[Array]]]:
     found = []
     for seed in noises.SEEDS:
-        outputs = subject.perturbed(batch, seed, noises.UNITS[precision])
-        if not outputs:
-            break
-        found.append(("rounding of the weights", [output.array for output in outputs]))
+        what, outputs = "rounding of the weights", subject.perturbed(batch, seed, noises.UNITS[precision])
+        if not outputs:  # constants of a graph, mostly: what its inputs are rounded by goes the same way
+            what = "rounding of the inputs"
+            try:
+                outputs = subject.predict([_rounded(array, seed, noises.UNITS[precision]) for array in batch])
+            except inputs.Refused:
+                break
+        found.append((what, [output.array for output in outputs]))
     return found
+
+
+def _rounded(array: Array, seed: int, unit: float) -> Array:
+    """The array with every element moved by a rounding error. Not whole numbers: they may be indices, or a mask."""
+    if array.dtype.kind not in "fc":
+        return array
+    moved = array * (1.0 + unit * np.random.default_rng(seed).uniform(-1.0, 1.0, array.shape))
+    found: Array = np.where(array == np.round(array), array, moved).astype(array.dtype)
+    return found
+
+
+def _moved_inputs(subject: Subject, batch: Sequence[Array], precision: str) -> list[tuple[str, list[Array]]]:
+    """Inputs moved by a rounding error: what a model does to them before its first weight, a logarithm of a spectrum,
+    amplifies rounding too. Inputs of whole numbers stay: they may be indices."""
+    found = []
+    for seed in noises.SEEDS[:2]:
+        generator = np.random.default_rng(seed)
+        moved = [_moved_by(array, noises.UNITS[precision], generator) for array in batch]
+        if all(one is other for one, other in zip(moved, batch, strict=True)):
+            break
+        try:
+            found.append(("rounding of the inputs", [output.array for output in subject.predict(moved)]))
+        except inputs.Refused:  # a value at the very end of what the model takes
+            break
+    return found
+
+
+def _moved_by(array: Array, unit: float, generator: np.random.Generator) -> Array:
+    if array.dtype.kind not in "fc" or bool(np.all((array == np.round(array)) | ~np.isfinite(array))):
+        return array
+    factor = 1 + max(unit, float(np.finfo(array.dtype).eps)) * generator.uniform(-1, 1, array.shape)
+    return np.asarray(array * factor, dtype=array.dtype)
 
 
 def _placed(

@@ -104,7 +104,9 @@ def test_noise_is_that_of_rounding() -> None:
     found = captured(lambda x, w: x @ w[:, None])
     (one,) = found.noise
     assert one is not None
-    assert set(one.sources) == {"again", "rounding of the weights", "place in the batch"}
+    assert set(one.sources) == {
+        *("again", "rounding of the weights", "rounding of the inputs", "place in the batch"),
+    }
     assert one.sources["again"] == 0
     assert 1e-8 < max(one.rows) < 2e-6
     assert found.noise_by_name == {"y0": one}
@@ -117,6 +119,29 @@ def test_a_model_that_amplifies_rounding_is_noisier() -> None:
     assert steady is not None
     assert shaky.noise[0] is not None
     assert np.median(shaky.noise[0].rows) > 100 * np.median(steady.rows)
+
+
+class Frozen(Model):
+    """A model whose weights are constants of its graph."""
+
+    def perturbed(self, batch: Sequence[Any], seed: int, unit: float) -> list[Output]:
+        return []
+
+
+def test_a_model_of_constants_has_the_noise_of_its_inputs() -> None:
+    model = Frozen(lambda x, w: 1000 * (x @ w[:, None]) - 999 * (x @ np.array([[2.0], [-1.0], [0.5]])))
+    (one,) = capture.capture(model, capture.generated(model, plan()), "float32", choose=True).noise
+    assert one is not None
+    assert set(one.sources) == {"again", "rounding of the inputs", "place in the batch"}
+    assert one.largest > 0
+
+
+def test_whole_numbers_are_not_rounded() -> None:
+    model = Frozen(lambda x, w: np.eye(300)[np.abs(x[:, 0]).astype(int)])
+    rows = np.arange(24, dtype="float32").reshape(8, 3)
+    (one,) = capture.capture(model, [rows], "float32").noise
+    assert one is not None
+    assert one.largest == 0
 
 
 def test_half_precision_is_perturbed_by_its_own_rounding() -> None:
@@ -187,3 +212,27 @@ def test_noise_is_read_back_from_a_provenance_and_nothing_else_is() -> None:
         assert noise.Noise.of_json(told) is None
     assert noise.Noise.of_json({"rows": [float("inf")], "largest": 1.0}) is None
     assert noise.Noise.of_json({"rows": [-1.0], "largest": 1.0}) is None
+
+
+def test_what_happens_before_the_first_weight_is_noise_too() -> None:
+    """A logarithm of what nearly vanishes, with constants in front of it that no perturbation of weights reaches."""
+
+    def spectrum(x: Any, w: Any) -> Any:
+        return np.log10(np.abs(x @ np.array([1.0, -1.0, 0.0])) + 1e-10)[:, None] + 0 * w[0]
+
+    (one,) = captured(spectrum).noise
+    assert one is not None
+    assert one.sources["rounding of the inputs"] > 1e-7
+    assert one.sources["rounding of the weights"] == 0
+
+
+def test_inputs_of_whole_numbers_are_not_moved() -> None:
+    """They may be indices: one that is a little less is the one before it."""
+
+    def table(x: Any, w: Any) -> Any:
+        return np.arange(100.0)[np.clip(x, 0, 99).astype(int)] * w
+
+    indices = inputs.plan_for([InputSpec("x", (None, 3), "float32", ("x",), bound=50)])
+    (one,) = captured(table, indices).noise
+    assert one is not None
+    assert "rounding of the inputs" not in one.sources
