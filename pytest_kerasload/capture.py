@@ -175,7 +175,19 @@ def _refuse(outputs: Sequence[Output], again: Sequence[Array], precision: str) -
 def noise_here(
     subject: Subject, batch: Sequence[Array], outputs: Sequence[Array], precision: str
 ) -> list[noises.Noise | None]:
-    """The noise of outputs that were recorded without: as far as this process can tell."""
+    """The noise of outputs that were recorded without: as far as this process can tell.
+
+    Empty for a model that answers the same rows otherwise each time: that is no noise of rounding.
+    """
+    try:
+        again = [output.array for output in subject.predict(batch)]
+    except inputs.Refused:
+        return []
+    if len(again) != len(outputs) or not all(
+        comparison.compare("", one, other, BY_PRECISION[precision]).agrees
+        for one, other in zip(outputs, again, strict=True)
+    ):
+        return []
     rows = batch[0].shape[0] if batch and batch[0].ndim else 0
     return noises.measured(outputs, _varied(subject, batch, outputs, precision), rows)
 
@@ -195,29 +207,16 @@ def _varied(
 def _perturbed(subject: Subject, batch: Sequence[Array], precision: str) -> list[tuple[str, list[Array]]]:
     found = []
     for seed in noises.SEEDS:
-        what, outputs = "rounding of the weights", subject.perturbed(batch, seed, noises.UNITS[precision])
-        if not outputs:  # constants of a graph, mostly: what its inputs are rounded by goes the same way
-            what = "rounding of the inputs"
-            try:
-                outputs = subject.predict([_rounded(array, seed, noises.UNITS[precision]) for array in batch])
-            except inputs.Refused:
-                break
-        found.append((what, [output.array for output in outputs]))
-    return found
-
-
-def _rounded(array: Array, seed: int, unit: float) -> Array:
-    """The array with every element moved by a rounding error. Not whole numbers: they may be indices, or a mask."""
-    if array.dtype.kind not in "fc":
-        return array
-    moved = array * (1.0 + unit * np.random.default_rng(seed).uniform(-1.0, 1.0, array.shape))
-    found: Array = np.where(array == np.round(array), array, moved).astype(array.dtype)
+        outputs = subject.perturbed(batch, seed, noises.UNITS[precision])
+        if not outputs:
+            break
+        found.append(("rounding of the weights", [output.array for output in outputs]))
     return found
 
 
 def _moved_inputs(subject: Subject, batch: Sequence[Array], precision: str) -> list[tuple[str, list[Array]]]:
     """Inputs moved by a rounding error: what a model does to them before its first weight, a logarithm of a spectrum,
-    amplifies rounding too. Inputs of whole numbers stay: they may be indices."""
+    amplifies rounding too. Whole numbers stay: they may be indices, or stand for steps that are masked out."""
     found = []
     for seed in noises.SEEDS[:2]:
         generator = np.random.default_rng(seed)
@@ -232,10 +231,11 @@ def _moved_inputs(subject: Subject, batch: Sequence[Array], precision: str) -> l
 
 
 def _moved_by(array: Array, unit: float, generator: np.random.Generator) -> Array:
-    if array.dtype.kind not in "fc" or bool(np.all((array == np.round(array)) | ~np.isfinite(array))):
+    if array.dtype.kind not in "fc":
         return array
+    whole = (array == np.round(array)) | ~np.isfinite(array)
     factor = 1 + max(unit, float(np.finfo(array.dtype).eps)) * generator.uniform(-1, 1, array.shape)
-    return np.asarray(array * factor, dtype=array.dtype)
+    return array if whole.all() else np.asarray(np.where(whole, array, array * factor), dtype=array.dtype)
 
 
 def _placed(

@@ -212,6 +212,7 @@ def test_noise_is_read_back_from_a_provenance_and_nothing_else_is() -> None:
         assert noise.Noise.of_json(told) is None
     assert noise.Noise.of_json({"rows": [float("inf")], "largest": 1.0}) is None
     assert noise.Noise.of_json({"rows": [-1.0], "largest": 1.0}) is None
+    assert noise.Noise.of_json({"rows": [10**400], "largest": 1.0}) is None
 
 
 def test_what_happens_before_the_first_weight_is_noise_too() -> None:
@@ -236,3 +237,22 @@ def test_inputs_of_whole_numbers_are_not_moved() -> None:
     (one,) = captured(table, indices).noise
     assert one is not None
     assert "rounding of the inputs" not in one.sources
+
+
+def test_values_of_masked_steps_are_not_moved() -> None:
+    def masked(x: Any, w: Any) -> Any:
+        return (np.where(x == -1, 0.0, x) @ w)[:, None]
+
+    rows = np.random.default_rng(0).normal(size=(8, 3)).astype("float32")
+    rows[:, 2] = -1
+    (one,) = capture.capture(Model(masked), [rows], "float32").noise
+    assert one is not None
+    assert 0 < one.sources["rounding of the inputs"] < 1e-5
+
+
+def test_answers_at_random_have_no_noise_that_excuses_them() -> None:
+    draw = np.random.default_rng(0)
+    model = Model(lambda x, w: x @ w[:, None] + 0.01 * draw.normal(size=(len(x), 1)))
+    rows = draw.normal(size=(8, 3)).astype("float32")
+    outputs = [output.array for output in model.predict([rows])]
+    assert capture.noise_here(model, [rows], outputs, "float32") == []

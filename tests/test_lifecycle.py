@@ -276,6 +276,8 @@ def test_failing_does_not_make_nan_the_truth(tmp_path: Path) -> None:
     verdict = told(tmp_path, "failing", partly_finite)
     assert causes(verdict) == ["predictions-not-finite-alike"]
     assert "what fails is the artifact" in note(verdict)
+    told_to = [remedy.action for finding in verdict.findings for remedy in finding.remedies]
+    assert not any("=failing" in action for action in told_to)  # that was given, and did nothing
     assert stored(tmp_path).read_bytes() == before
     assert "rewritten" in note(told(tmp_path, "all", partly_finite))
 
@@ -387,6 +389,13 @@ def test_outputs_written_by_hand_in_few_bits_are_compared_in_all_of_them(tmp_pat
     np.savez(stored(tmp_path), **by_hand)
     assert causes(told(tmp_path)) == []
     assert causes(told(tmp_path, model=lambda x: total(x) * np.float32(1.01))) == ["predictions-differ"]
+
+
+def test_answers_at_random_are_not_their_own_noise(tmp_path: Path) -> None:
+    told(tmp_path, "missing")
+    np.savez(stored(tmp_path), **{"inputs/x": X + 0.3, "outputs/score": total(X + np.float32(0.3))})
+    verdict = told(tmp_path, model=lambda x: total(x) + (0.01 * (random(x) - total(x))).astype("float32"))
+    assert causes(verdict) == ["outputs-not-deterministic"]
 
 
 def test_what_this_plugin_wrote_is_not_taken_for_few_digits(tmp_path: Path) -> None:
