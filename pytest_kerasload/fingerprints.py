@@ -22,7 +22,8 @@ def is_one(told: Any) -> bool:
     shape, numbers = told.get("shape"), [told.get(key) for key in ("sum", "mean", "rms")]
     if not isinstance(shape, list) or not all(type(size) is int and size >= 0 for size in shape):
         return False
-    return all(isinstance(value, int | float) and not isinstance(value, bool) for value in numbers)
+    # A whole number that is no float's is nobody's; NaN and infinity are those of weights.
+    return all(isinstance(value, float) or (type(value) is int and abs(value) < 1 << 60) for value in numbers)
 
 
 def changed(recorded: Sequence[Fingerprint], found: Sequence[Fingerprint]) -> list[str] | None:

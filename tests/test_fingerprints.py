@@ -104,6 +104,7 @@ def test_other_shapes_cannot_be_compared() -> None:
         {"name": "w", "shape": [-1], "sum": 0.0, "mean": 0.0, "rms": 0.0},
         {"name": "w", "shape": [1], "sum": "0", "mean": 0.0, "rms": 0.0},
         {"name": "w", "shape": [1], "sum": True, "mean": 0.0, "rms": 0.0},
+        {"name": "w", "shape": [1], "sum": 10**400, "mean": 0.0, "rms": 0.0},
     ],
 )
 def test_what_is_no_fingerprint(told: Any) -> None:
