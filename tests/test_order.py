@@ -51,7 +51,7 @@ def reordered(versions: Versions, gate: Callable[..., Any], tmp_path_factory: py
             layers = f"{what.removesuffix('s')}_layers"
             told["config"][layers] = told["config"][layers][::-1]
             file.attrs["model_config"] = json.dumps(told)
-    return gate(f"--keras-models={artifacts}", "-k", "load or predictions")
+    return {**gate(f"--keras-models={artifacts}", "-k", "load or predictions"), "directory": artifacts}
 
 
 def test_the_order_that_was_recorded_passes(reordered: Any) -> None:
@@ -65,3 +65,12 @@ def test_another_order_fails(reordered: Any, what: str, order: str) -> None:
     assert causes_of(checks["predictions"]) == ["order-differs"], reordered["output"][-3000:]
     (finding,) = (one for one in checks["predictions"]["findings"] if one.get("fails", True))
     assert f"{order}; recorded was" in finding["message"]
+
+
+def test_another_order_on_purpose_is_recorded(reordered: Any, gate: Callable[..., Any]) -> None:
+    """What the failure says to do: ``--keras-record=failing``."""
+    arguments = (f"--keras-models={reordered['directory']}", "-k", "predictions")
+    recorded = gate(*arguments, "--keras-record=failing")
+    assert "rewritten" in recorded["output"], recorded["output"][-3000:]
+    again = gate(*arguments)
+    assert again["summary"] == {"passed": 3, "failed": 0, "skipped": 0, "error": 0}, again["output"][-3000:]

@@ -21,7 +21,7 @@ CAUSES: tuple[Cause, ...] = (
         "predictions-not-finite-alike",
         "Not a number, or infinity, stands where a number was recorded, or the other way round",
         "look for overflow in half precision, division by zero and logarithms of zero in the model",
-        do.RECORD_AGAIN,
+        "--keras-record=all, once the difference is understood and accepted",
         source="keras-team/keras#18904; tensorflow/tensorflow#62592",
     ),
     _cause(

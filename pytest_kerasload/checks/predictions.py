@@ -16,6 +16,7 @@ from pytest_kerasload.checks.recording import record
 from pytest_kerasload.checks.verdict import Context, Verdict
 from pytest_kerasload.environments.process import RequestFailed
 from pytest_kerasload.environments.session import Loaded, Output
+from pytest_kerasload.findings import Remedy
 
 Array = NDArray[Any]
 
@@ -26,7 +27,7 @@ _OUTDATED = frozenset(
     {
         *("expected-missing", "expected-unreadable", "expected-stale-digest", "expected-names-differ"),
         *("expected-not-finite", "expected-shape-differs", "expected-dtype-differs", "inputs-not-found"),
-        *("predictions-differ", "predictions-refused", "expected-weights-differ"),
+        *("predictions-differ", "predictions-refused", "expected-weights-differ", "order-differs"),
         "expected-layers-differ",
     }
 )
@@ -58,7 +59,10 @@ def check(context: Context) -> Verdict:
 
 
 def _left_alone(context: Context, verdict: Verdict, why: str) -> Verdict:
-    note = cause("expected-kept").finding(f"left alone {context.shown(context.expected_path)}: {why}", fails=False)
+    what = f"left alone {context.shown(context.expected_path)}: {why}"
+    # What `failing` leaves alone it leaves alone when it is given again.
+    rest = (Remedy("--keras-record=all rewrites it all the same"),) if context.settings.record == "failing" else None
+    note = cause("expected-kept").finding(what, remedies=rest, fails=False)
     return replace(verdict, findings=(*verdict.findings, note))
 
 
