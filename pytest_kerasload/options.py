@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,6 +21,13 @@ from pytest_kerasload.settings import BadSetting, Generation, Settings
 T = TypeVar("T")
 
 _HYPOTHESIS_EXAMPLES = 100  # what hypothesis itself tries, unless told otherwise
+
+
+# What a command that asks the same again has to repeat.
+_REPEATED = (
+    *("env", "roundtrip", "custom-objects", "version-policy", "inference-only", "trust", "timeout", "memory"),
+    *("examples", "rtol", "atol", "jobs"),
+)
 
 
 def add(parser: pytest.Parser) -> None:
@@ -146,6 +155,13 @@ def _path(text: str, base: Path) -> Path:
     return Path(os.path.abspath(base / Path(text).expanduser()))
 
 
+def _directory(text: str, base: Path) -> Path:
+    path = _path(text, base)
+    if path.exists() and not path.is_dir():
+        raise BadSetting(f"{path} is no directory")
+    return path
+
+
 def _report(text: str, base: Path) -> Path:
     path = _path(text, base)
     if path.is_dir():
@@ -219,7 +235,7 @@ def read(config: pytest.Config, roots: Sequence[Path]) -> Settings:
         invocation_dir=reader.invocation_dir,
         roundtrip=reader.parsed("roundtrip", lambda text, base: words.parse_choices(text, words.FORMATS), ("same",)),
         record=record,
-        expected_dir=reader.parsed("expected", _path, None),
+        expected_dir=reader.parsed("expected", _directory, None),
         custom_objects=reader.every("custom_objects", words.parse_reference),
         version_policy=reader.parsed("version_policy", _choice(words.POLICIES), "evidence"),  # type: ignore[arg-type]
         inference_only=inference_only,
@@ -233,8 +249,25 @@ def read(config: pytest.Config, roots: Sequence[Path]) -> Settings:
         atol=reader.parsed("atol", _number(0), None),
         json=reader.parsed("json", _report, None),
         jobs=int(reader.parsed("jobs", _number(1, whole=True), 0.0)) or None,
+        given=_given(config),
         tables={root: tables.read(root) for root in roots},
     )
+
+
+def _given(config: pytest.Config) -> tuple[str, ...]:
+    """Options of this run as a command line has them, but for those that say where artifacts and expected outputs are,
+    that record and that report; without those of ``addopts``, which pytest finds again."""
+    words = [*config.getini("addopts"), *shlex.split(os.environ.get("PYTEST_ADDOPTS", ""))]
+    found_again = {*words, *(f"{option}={value}" for option, value in pairwise(words))}
+    written = []
+    for name in _REPEATED:
+        values = config.getoption(f"keras_{name.replace('-', '_')}")
+        for value in values if isinstance(values, list) else [values]:
+            if value is True:
+                written.append(f"--keras-{name}")
+            elif value is not None:
+                written.append(f"--keras-{name}={value}")
+    return tuple(word for word in written if word not in found_again)
 
 
 def late(config: pytest.Config, settings: Settings) -> Settings:

@@ -12,6 +12,7 @@ import pytest
 from pytest_kerasload import discovery, fixtures, hookspecs, options
 from pytest_kerasload.arguments import Arguments
 from pytest_kerasload.artifacts.sniffing import savedmodel_marker
+from pytest_kerasload.environments.spec import EnvironmentSpec
 from pytest_kerasload.settings import BadSetting, Settings
 
 _CHECKS = ("file", "safety", "version", "custom-objects", "load", "roundtrip", "predictions")
@@ -120,9 +121,28 @@ class Run:
         tasks = [item.task for item in session.items if isinstance(item, ArtifactItem) and not _skipped(item)]
         self._refuse_shared_expectations({task.path for task in tasks})
         if tasks:
+            self._make_environments({task.environment for task in tasks if task.environment is not None})
             # An xdist worker sees every item and runs some: it begins with each when it is asked for it.
             lending = any("keras_artifact" in getattr(item, "fixturenames", ()) for item in session.items)
             self.gate().plan(tasks, ahead=not hasattr(self.config, "workerinput"), lending=lending)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionstart(self) -> None:
+        """Before pytest-xdist starts its workers: none of them can tell how far it is."""
+        if self.config.getoption("dist", "no") != "no" and not self.config.option.collectonly:
+            self._make_environments(set(self.settings.environments))
+
+    def _make_environments(self, wanted: set[EnvironmentSpec]) -> None:
+        recipes = [(one.id, one.recipe) for one in self.settings.environments if one.recipe and one in wanted]
+        if not recipes or hasattr(self.config, "workerinput"):
+            return
+        from pytest_kerasload.environments import making
+
+        reporter = self.config.pluginmanager.get_plugin("terminalreporter")
+        try:
+            making.make(recipes, lambda line: reporter.write_line(f"kerasload: {line}") if reporter else None)
+        except making.Unavailable as error:
+            raise pytest.UsageError(f"kerasload: --keras-env={error}") from None
 
     def _refuse_shared_expectations(self, artifacts: set[Path]) -> None:
         """With ``--keras-expected`` and several roots, no two artifacts may have the same file of expected outputs."""
@@ -187,6 +207,7 @@ class Run:
         if not self.collected.artifacts:
             return
         from pytest_kerasload import unheeded, unused
+        from pytest_kerasload.commands import command
         from pytest_kerasload.nodes import display
         from pytest_kerasload.reports import terminal
 
@@ -195,7 +216,9 @@ class Run:
 
         terminalreporter.section("keras models")
         left = [found for each in (unused, unheeded) for found in each.lines(self.settings, self.collected, shown)]
-        for line, colour in terminal.lines(self.collected, [shown(root) for root in self.settings.models], left):
+        last_failed = ["--lf"] if self.config.pluginmanager.hasplugin("lfplugin") else []
+        replay = command(self.settings, shown, self.settings.models, *last_failed)
+        for line, colour in terminal.lines(self.collected, replay, left):
             terminalreporter.line(line, **({colour: True} if colour else {}))
 
     @pytest.hookimpl(tryfirst=True)

@@ -107,6 +107,8 @@ class Settings:
     atol: float | None = None
     jobs: int | None = None
     json: Path | None = None
+    given: tuple[str, ...] = ()
+    """The options among these that the command line gave, as they are written there: for commands in messages."""
     tables: Mapping[Path, tuple[tuple[str, Mapping[str, Any]], ...]] = field(default_factory=dict)
     """``kerasload.toml`` by artifact root: glob and the fields of Overrides that it gives, in the order of the file."""
     inputs_hook: Callable[..., Any] | None = None

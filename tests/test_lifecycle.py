@@ -169,7 +169,7 @@ def test_what_is_not_in_the_directory_for_it_may_lie_beside_the_artifact(tmp_pat
     """``record`` knows nothing of ``--keras-expected``."""
     (missing,) = told(tmp_path, expected_dir=tmp_path / "kept").findings
     record, live = (remedy.action for remedy in missing.remedies)
-    assert record.endswith("pytest --keras-models=artifacts --keras-record --keras-expected=kept")
+    assert record.endswith("pytest --keras-record --keras-models=artifacts --keras-expected=kept")
     assert live.endswith("which writes beside the artifact: move the file to kept")
     store(tmp_path)
     (missing,) = told(tmp_path, expected_dir=tmp_path / "kept").findings

@@ -76,6 +76,7 @@ BAD = [
     ("--keras-json", "", "given without a value"),
     ("--keras-json", "artifacts", "is a directory"),
     ("--keras-expected", "", "given without a value"),
+    ("--keras-expected", "artifacts/clf.h5", "clf.h5 is no directory"),
 ]
 
 

@@ -446,7 +446,7 @@ def test_a_disagreement_is_shrunk_told_and_saved(tmp_path: Path) -> None:
     assert "x: float32[1, 4] = [[0.0, 0.0, 1.0, 0.0]]" in found.detail
     (saved,) = tmp_path.iterdir()
     assert f"saved: {saved}" in found.detail
-    assert ': pytest "models/clf.h5::roundtrip[h5]" --keras-models=models' in found.detail
+    assert "replay: pytest 'models/clf.h5::roundtrip[h5]' --keras-models=models" in found.detail
     with np.load(saved) as archive:
         assert archive["inputs/x"].tolist() == [[0, 0, 1, 0]]
         assert np.allclose(archive["copy/y"] - archive["original/y"], 1)
@@ -821,7 +821,7 @@ def test_the_smallest_input_is_saved_and_tried_first(
     (saved,) = (real / "cache" / "d" / "kerasload").glob("gate.h5-h5-????????.npz")
     assert f"saved: {saved}" in told["output"]
     item = f"{real / 'artifacts' / 'gate.h5'}::roundtrip[h5]"
-    assert f': pytest "{item}" --keras-models={real / "artifacts"}/' in told["output"]
+    assert f"replay: pytest '{item}' --keras-models={real / 'artifacts'} --keras-" in told["output"]
     np.savez(saved, **{"inputs/x": np.array([[0.25, 0.75, 0.5]], np.float32)})
     again = gate(item, *arguments(real, "--hypothesis-seed=5"))
     assert "x: float32[1, 3] = [[0.25, 0.75, 0.5]]" in again["output"]

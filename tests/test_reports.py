@@ -226,7 +226,7 @@ def test_the_closing_section(project: pytest.Pytester) -> None:
             "version: keras3-*  (1 artifact)",
             "    artifacts/new.keras",
             "4 artifacts, py2 (TensorFlow 2.15.0, keras2 2.15.0): 8 passed, 2 failed, 2 skipped",
-            "replay: pytest --lf --keras-models=artifacts",
+            "replay: pytest --lf --keras-models=artifacts --keras-env=py2",
         ]
     )
 
@@ -360,6 +360,16 @@ def test_long_text_is_folded_and_names_are_not_broken() -> None:
     assert any(name in line for line in told)
 
 
+def test_commands_are_not_folded() -> None:
+    long, short = f"pytest --keras-models={'models/' * 12} --keras-record", "pytest --keras-models=a"
+    told = failure.lines(failed(finding(remedies=(Remedy(f"record them: {long}"), Remedy(f"record them: {short}")))))
+    assert told[1:4] == [
+        "  remedies  try    record them:",
+        f"            {long}",
+        f"            try    record them: {short}",
+    ]
+
+
 # ---- what is gathered
 
 
@@ -436,7 +446,7 @@ def test_causes_by_the_number_of_artifacts() -> None:
         told = item(f"{number}.h5", "load", "failed", "a")
         told["check"] = result.as_json()
         collected.add(told)
-    lines = [line for line, _ in terminal.lines(collected, ["artifacts"])]
+    lines = [line for line, _ in terminal.lines(collected, "pytest")]
     assert lines[0] == "load: keras2-rnn-time-major  (7 artifacts)"
     assert lines[1] == "    0.h5, 1.h5, 2.h5, 3.h5, 4.h5 and 2 more"
 
@@ -462,4 +472,4 @@ def test_a_note_is_no_cause(project: pytest.Pytester, monkeypatch: pytest.Monkey
 def test_nothing_passed_is_not_green() -> None:
     collected = Collected()
     collected.add(item("a.h5", "load", "skipped", "a"))
-    assert [colour for _, colour in terminal.lines(collected, [])][-1] == "yellow"
+    assert [colour for _, colour in terminal.lines(collected, "pytest")][-1] == "yellow"

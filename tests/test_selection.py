@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import tempfile
 from pathlib import Path
 
@@ -122,9 +123,30 @@ def test_lf_and_ff(project: pytest.Pytester) -> None:
 def test_the_command_that_is_told_replays_the_failures(project: pytest.Pytester) -> None:
     first = run(project, "-k", builders.STATIC)
     (replay,) = [line for line in first.outlines if line.startswith("replay: ")]
-    assert replay == "replay: pytest --lf --keras-models=artifacts"
-    again = project.runpytest_inprocess(*replay.split()[2:], "--keras-env=py")
+    assert replay == "replay: pytest --lf --keras-models=artifacts --keras-env=py"
+    again = project.runpytest_inprocess(*shlex.split(replay)[2:])
     again.assert_outcomes(failed=1)
+
+
+def test_the_command_that_is_told_repeats_options_and_is_quoted(project: pytest.Pytester) -> None:
+    (project.path / "artifacts").rename(project.path / "all of them")
+    (project.path / "kept here").mkdir()
+    project.makeini("[pytest]\naddopts = --keras-env=py --keras-timeout 50 --keras-rtol=1")
+    given = ["--keras-models=all of them", "--keras-expected=kept here", "--keras-trust=all of them"]
+    more = ["--keras-rtol=0.5", "--keras-inference-only", "--keras-json=told.json", "--keras-record"]
+    first = project.runpytest_inprocess(*given, *more, "-k", builders.STATIC)
+    (replay,) = [line for line in first.outlines if line.startswith("replay: ")]
+    assert replay == (
+        "replay: pytest --lf --keras-models='all of them' --keras-expected='kept here' --keras-inference-only "
+        "--keras-trust='all of them' --keras-rtol=0.5"
+    )
+    again = project.runpytest_inprocess(*shlex.split(replay)[2:])
+    again.assert_outcomes(failed=1)
+
+
+def test_without_a_cache_nothing_failed_last(project: pytest.Pytester) -> None:
+    first = run(project, "-p", "no:cacheprovider", "-k", builders.STATIC)
+    assert "replay: pytest --keras-models=artifacts --keras-env=py" in first.outlines
 
 
 def test_x_and_maxfail(project: pytest.Pytester) -> None:

@@ -10,6 +10,7 @@ from pytest_kerasload import comparison, expected, fingerprints, vetting
 from pytest_kerasload.artifacts import outline
 from pytest_kerasload.causes.catalogue import cause
 from pytest_kerasload.checks.verdict import Context
+from pytest_kerasload.commands import command
 from pytest_kerasload.environments.process import RequestFailed
 from pytest_kerasload.environments.session import Loaded
 from pytest_kerasload.findings import Finding, Remedy
@@ -20,11 +21,10 @@ def missing(context: Context) -> Finding:
     path, artifact, elsewhere = context.expected_path, context.artifact.path, context.settings.expected_dir
     root = context.settings.root_of(artifact)
     unwritten = "" if context.settings.record is None else "; --keras-record writes in the first environment only"
-    command = f"pytest --keras-models={shlex.quote(context.shown(root))} --keras-record"
+    again = command(context.settings, context.shown, [root], "--keras-record")
     live = "or from the live model, after saving it: pytest_kerasload.record(model, path)"
     moved = []
     if elsewhere is not None:
-        command += f" --keras-expected={shlex.quote(context.shown(elsewhere))}"
         live += f", which writes beside the artifact: move the file to {context.shown(path.parent)}"
         beside = artifact.with_name(path.name)
         if beside.is_file():
@@ -36,7 +36,7 @@ def missing(context: Context) -> Finding:
         where=str(path),
         remedies=(
             *moved,
-            Remedy(f"record them from a release that is known to be right: {command}"),
+            Remedy(f"record them from a release that is known to be right: {again}"),
             Remedy(live),
         ),
     )

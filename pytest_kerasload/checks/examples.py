@@ -18,6 +18,7 @@ from pytest_kerasload.artifacts.sniffing import savedmodel_marker
 from pytest_kerasload.causes.catalogue import cause
 from pytest_kerasload.checks import comparing
 from pytest_kerasload.checks.verdict import Context
+from pytest_kerasload.commands import command
 from pytest_kerasload.environments.session import Loaded, Output
 from pytest_kerasload.files import replacing
 from pytest_kerasload.findings import Finding
@@ -122,8 +123,7 @@ class Shelf:
     """
 
     stem: Path | None
-    item: str
-    root: str
+    replay: str
 
     @classmethod
     def of(cls, context: Context, format: Format) -> Shelf:
@@ -140,8 +140,7 @@ class Shelf:
             stem = settings.examples_dir / re.sub(r"[^\w.+-]", "_", f"{path.name}-{inside}-{digest}")
         return cls(
             stem,
-            f"{context.shown(marker or path)}::roundtrip[{inside}]",
-            context.shown(root) + ("/" if root.is_dir() else ""),
+            command(settings, context.shown, [root], f"{context.shown(marker or path)}::roundtrip[{inside}]"),
         )
 
     def file(self, what: str = "") -> Path | None:
@@ -168,8 +167,7 @@ class Shelf:
                 lines.append(f"it could not be saved: {error}")
             else:
                 lines.append(f"saved: {path}")
-        replay = f'pytest "{self.item}" --keras-models={self.root}'
-        return [*lines, f"replay, with the other options of this run: {replay}"]
+        return [*lines, f"replay: {self.replay}"]
 
     def kept(self, plan: Plan) -> tuple[list[Array] | None, Finding | None]:
         """The example of an earlier run, where it still fits the model's inputs; a note when it cannot be read."""

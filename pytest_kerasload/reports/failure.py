@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from textwrap import wrap
@@ -11,6 +12,7 @@ from pytest_kerasload.findings import CheckResult, Finding, Remedy
 _WIDTH = 110
 # What a finding's detail is, where a check has one kind only: the loader's own words.
 _DETAIL = {"load": "loader"}
+_COMMAND = re.compile(r"(?<=: )(?:pytest --|mkdir -p ).*")
 _TRIED = {True: "works", False: "no", None: "try"}
 
 
@@ -57,10 +59,22 @@ def _remedy(remedy: Remedy) -> str:
     return f"{_TRIED[remedy.verified]:<6} {remedy.action}{detail}"
 
 
+def _folded(text: str) -> list[str]:
+    """A text in lines; a command at its end stays on one, so that it can be pasted."""
+    found = _COMMAND.search(text)
+    told, said = (text, "") if found is None else (text[: found.start()].rstrip(), found[0])
+    lines = wrap(told, _WIDTH - 12, break_on_hyphens=False, break_long_words=False)
+    if said and lines and len(lines[-1]) + 1 + len(said) <= _WIDTH - 12:
+        lines[-1] += f" {said}"
+    elif said:
+        lines.append(said)
+    return lines
+
+
 def _block(label: str, texts: list[str], *, folded: bool = True) -> Iterator[str]:
     """Lines behind a label; the label stands once."""
     first = True
     for text in texts:
-        for line in wrap(text, _WIDTH - 12, break_on_hyphens=False, break_long_words=False) if folded else [text]:
+        for line in _folded(text) if folded else [text]:
             yield f"  {label if first else '':<9} {line}".rstrip()
             first = False

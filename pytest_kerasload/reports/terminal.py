@@ -9,9 +9,9 @@ from pytest_kerasload.reports.collected import Collected
 _SHOWN = 5
 
 
-def lines(collected: Collected, roots: Sequence[str], unused: Sequence[str] = ()) -> Iterator[tuple[str, str]]:
-    """Lines with a colour each (``red``, ``yellow``, ``green`` or none); ``unused`` are those of ``unused.lines`` and
-    ``unheeded.lines``."""
+def lines(collected: Collected, replay: str, unused: Sequence[str] = ()) -> Iterator[tuple[str, str]]:
+    """Lines with a colour each (``red``, ``yellow``, ``green`` or none); ``replay`` is the command that runs what
+    failed again, ``unused`` are the lines of ``unused.lines`` and ``unheeded.lines``."""
     causes: dict[str, dict[str, None]] = {}
     messages: dict[str, str] = {}
     for path, check in collected.checks:
@@ -44,7 +44,7 @@ def lines(collected: Collected, roots: Sequence[str], unused: Sequence[str] = ()
     colour = "red" if counts["failed"] or counts["error"] else "yellow" if not counts["passed"] else "green"
     yield f"{number}{', ' + told if told else ''}: {counted or 'nothing checked'}", colour
     if counts["failed"] or counts["error"]:
-        yield f"replay: pytest --lf {' '.join(f'--keras-models={root}' for root in roots)}", ""
+        yield f"replay: {replay}", ""
 
 
 def _notes(collected: Collected, code: str) -> list[str]:
