@@ -227,7 +227,16 @@ TEXTS = [
     ("keras2-rnn-time-major", "Unrecognized keyword arguments passed to MyLSTM: {'time_major': False}", KERAS3, H5),
     # operations in HDF5
     ("h5-functional-ops", UNKNOWN_LAYER.format("NotEqual"), KERAS3, H5),
+    ("h5-functional-ops", "too many positional arguments", KERAS3, H5),
     ("h5-mixed-precision-cast", UNKNOWN_LAYER.format("Cast"), KERAS3, H5),
+    # tables of lookup layers
+    (
+        "h5-lookup-layer",
+        "Exception encountered when calling TextVectorization.call().\n\n{{function_node __wrapped__LookupTableFindV2}} "
+        "Table not initialized. [Op:LookupTableFindV2]",
+        KERAS3,
+        H5,
+    ),
     # bytecode
     (
         "lambda-bytecode",

@@ -127,6 +127,12 @@ def _by_format(text: str, versions: Versions, artifact: Artifact | None) -> Caus
         return cause("file-keras-named-hdf5" if artifact.path.suffix != ".keras" else "keras-zip-in-old-tensorflow")
     if "legacy SavedModel format is not supported" in text:
         return cause("file-unusual-suffix")
+    if artifact.format == "h5" and "Table not initialized" in text:
+        # Keras 3 writes lookup layers into HDF5 without a word, and reads them back without their vocabulary.
+        return cause("h5-lookup-layer")
+    if artifact.format == "h5" and versions.keras3 and "too many positional arguments" in text:
+        # An x + y is read as the layer Add of that name, whose signature has one argument (Keras 3.15).
+        return cause("h5-functional-ops")
     if re.search(r"expected \d+ variables, but received \d+ variables during loading", text):
         saved = artifact.saved_with.keras or ""
         if artifact.weights.style == "keras-2.13" or _is_old_keras(saved) or _is_old_keras(versions.keras or ""):
