@@ -232,8 +232,7 @@ TEXTS = [
     # tables of lookup layers
     (
         "h5-lookup-layer",
-        "Exception encountered when calling TextVectorization.call().\n\n{{function_node __wrapped__LookupTableFindV2}} "
-        "Table not initialized. [Op:LookupTableFindV2]",
+        "Exception encountered when calling TextVectorization.call().\n\nTable not initialized. [Op:LookupTableFindV2]",
         KERAS3,
         H5,
     ),

@@ -487,6 +487,19 @@ def test_a_batch_of_mixed_rows_begins_with_those_that_somebody_chose() -> None:
     assert {tuple(row) for row in drawn} <= {tuple(row) for row in rows}
 
 
+def test_a_batch_of_mixed_rows_has_zeros_where_zeros_are_numbers() -> None:
+    def rows_of_zeros(*specs: InputSpec) -> int:
+        batch = inputs.mixed(inputs.plan_for(specs), 16, seed=0)
+        return int(np.all([(array == 0).reshape(16, -1).all(axis=1) for array in batch], axis=0).sum())
+
+    assert rows_of_zeros(spec(None, 30)) == 1
+    assert rows_of_zeros(spec(None, 5, 4, name="a"), spec(None, 30, dtype="float64", name="b")) == 1
+    # A row of padding only is answered otherwise by every release, and zeros of indices are one word.
+    assert not rows_of_zeros(spec(None, 30, 2, padding=0.0))
+    assert not rows_of_zeros(spec(None, 30, name="a"), spec(None, 30, dtype="int32", bound=50, name="b"))
+    assert not rows_of_zeros(spec(None, 30, bound=50))
+
+
 def test_rows_that_do_not_belong_together_are_left_out() -> None:
     plan = inputs.plan_for([spec(None, 3), spec(None, 2, name="y")])
     assert inputs.with_rows(plan, [np.ones((4, 3))]).given == ()
