@@ -140,7 +140,7 @@ def sample(plan: Plan, batch: int, seed: int, kind: str = "uniform") -> list[Arr
 
 MIXED = ("normal", "uniform", "normal", "wide", "normal", "image", "normal", "one-hot")
 _SHOWN_AT_ZERO = 15
-"""The place of a row of zeros: what is added before a logarithm or a division shows there, or zeros that are missing."""
+"""The place of a row of zeros, where it shows what is added before a logarithm or a division."""
 
 
 def mixed(plan: Plan, rows: int, seed: int) -> list[Array]:
