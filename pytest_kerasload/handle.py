@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -25,8 +24,6 @@ Array = NDArray[Any]
 
 # A failed test shows the line that asked, not how it is answered here (pytest; --full-trace shows all).
 __tracebackhide__ = True
-
-_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
 class KerasArtifact:
@@ -175,7 +172,7 @@ class KerasArtifact:
 def _said(error: RequestFailed | WorkerEnded) -> str:
     if isinstance(error, WorkerEnded):
         return f"{error.message}\n{error.log}".rstrip()
-    return f"{error.type}: {_COLOURS.sub('', error.text)[:2000]}"
+    return f"{error.type}: {error.text[:2000]}"
 
 
 def _rows(given: Sequence[Array | None]) -> int:

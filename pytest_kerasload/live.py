@@ -49,9 +49,12 @@ def record(model: Any, path: Path, given: Any = None) -> Path:
     """See :func:`pytest_kerasload.record`."""
     if not path.exists():
         raise FileNotFoundError(f"there is no artifact at {path}: save the model there first, then record")
+    artifact = read(path)
+    if not artifact.readable:
+        what = "; ".join(problem.message for problem in artifact.problems)
+        raise ValueError(f"there is no model at {path} ({what}): give the path that the model was saved to")
     runtime = Runtime.of(model)
     live = KerasModel(runtime, model)
-    artifact = read(path)
     subject = Live(live)
     weights = evidence.fingerprints(live.weights())  # before anything is asked: a layer may count its calls
     kept = evidence.Kept(live.moving())

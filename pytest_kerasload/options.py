@@ -173,6 +173,8 @@ def _existing(text: str, base: Path) -> Path:
     path = _path(text, base)
     if not path.exists():
         raise BadSetting(f"{path} does not exist")
+    if path.suffix == ".py" and path.is_file():  # pytest imports what it is given by name
+        raise BadSetting(f"{path} is Python code, not a model; give tests by their path, without this option")
     return path
 
 

@@ -15,7 +15,7 @@ def record(model: Any, path: str | PathLike[str], inputs: Any = None) -> Path:
 
     Called right after ``model.save(path)``: only the live model can show what saving loses. ValueError when the
     inputs do not fit the model, when none can be generated, or when the model answers the same inputs differently
-    each time; FileNotFoundError when there is no artifact at ``path``.
+    each time; FileNotFoundError when there is nothing at ``path``, ValueError when that is no model.
     """
     # Imported late: this module is loaded with the plugin, in every pytest run.
     from pytest_kerasload import live

@@ -293,6 +293,33 @@ def test_inputs_that_somebody_chose_are_kept(tmp_path: Path, mode: str) -> None:
 
 
 @pytest.mark.parametrize("mode", ["failing", "all"])
+def test_inputs_that_were_made_up_are_not_taken_for_chosen_ones(tmp_path: Path, mode: str) -> None:
+    store(tmp_path, x=X[:2], inputs="generated")
+    for model in (shifted, total):
+        assert "16 rows, generated inputs, from the file" in note(told(tmp_path, mode, model))
+        assert expected.read(stored(tmp_path)).provenance["inputs"] == "generated"
+
+
+def test_a_file_without_inputs(tmp_path: Path) -> None:
+    (tmp_path / "artifacts").mkdir()
+    np.savez(stored(tmp_path), **{"outputs/score": total(X)})  # type: ignore[arg-type]
+    (found,) = told(tmp_path).findings
+    assert found.cause == "inputs-not-found"
+    assert "the model's inputs 'x' are not among the stored ones: none" in found.message
+    assert "inputs/0" in found.remedies[0].action
+
+
+def test_complaints_are_told_without_colours(tmp_path: Path) -> None:
+    def bold(x: Array) -> Array:
+        raise RequestFailed({"type": "ValueError", "text": "\x1b[1mInput 0\x1b[0m", "traceback": "\x1b[1mx"}, [])
+
+    store(tmp_path)
+    (found,) = told(tmp_path, model=bold).findings
+    assert found.cause == "predictions-refused"
+    assert found.detail.startswith("ValueError: Input 0\n")
+
+
+@pytest.mark.parametrize("mode", ["failing", "all"])
 def test_inputs_that_the_artifact_takes_no_more_are_not_kept(tmp_path: Path, mode: str) -> None:
     store(tmp_path)
     assert causes(told(tmp_path, None, wider, width=4)) == ["predictions-refused"]

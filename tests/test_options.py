@@ -32,6 +32,7 @@ def read(pytester: pytest.Pytester, *arguments: str) -> Settings:
 def project(pytester: pytest.Pytester) -> pytest.Pytester:
     builders.h5(pytester.path / "artifacts" / "clf.h5")
     builders.interpreter(pytester.path / "py")
+    (pytester.path / "code.py").write_text("raise SystemExit('it was run')")
     return pytester
 
 
@@ -47,7 +48,8 @@ def refused(pytester: pytest.Pytester, *arguments: str) -> str:
 BAD = [
     ("--keras-models", "nowhere", "nowhere does not exist"),
     ("--keras-models", "", "given without a value"),
-    ("--keras-env", "nowhere", "'nowhere' is no environment: give 'current', or the path"),
+    ("--keras-models", "code.py", "code.py is Python code, not a model"),
+    ("--keras-env", "nowhere", "'nowhere' is no environment: give 'current', the path"),
     ("--keras-env", "artifacts", "'artifacts' is no environment"),
     ("--keras-env", "", "given without a value"),
     ("--keras-roundtrip", "onnx", "'onnx' is none of same, h5, keras, savedmodel, all"),

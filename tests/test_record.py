@@ -58,6 +58,11 @@ SCRIPT = """
         pytest_kerasload.record(model, directory + "/nowhere.h5")
     except FileNotFoundError as error:
         print("refused:", error)
+    for place in (directory, directory + "/../train.py"):
+        try:
+            pytest_kerasload.record(model, place)
+        except ValueError as error:
+            print("refused:", error)
     try:
         pytest_kerasload.record(model, directory + "/two.h5", [np.ones((1, 4), "float32")])
     except ValueError as error:
@@ -125,6 +130,8 @@ def test_generated_token_ids_stay_within_the_vocabulary(trained: Path) -> None:
 def test_bad_calls_say_what_is_wrong(trained: Path) -> None:
     said = (trained.parent / "said").read_text()
     assert "there is no artifact at" in said
+    assert said.count("there is no model at") == said.count("give the path that the model was saved to") == 2
+    assert not [*trained.parent.glob("*.py.expected.npz"), *trained.parent.glob("artifacts.expected.npz")]
     assert "1 array is given for 2 inputs; the model takes left float32[None, 4], right float32[None, 2]" in said
 
 

@@ -79,6 +79,7 @@ def _plan(context: Context, loaded: Loaded) -> inputs.Plan:
     specs, rows = list(loaded.inputs), None
     if known is not None:
         specs, rows = _from_stored(loaded, known)
+    made_up = rows is not None and known is not None and known.provenance.get("inputs") == "generated"
     found: inputs.Plan | None = None
     remark = ""
     if rows is None:
@@ -101,7 +102,7 @@ def _plan(context: Context, loaded: Loaded) -> inputs.Plan:
 
         first = inputs.plan_for(mine, words)
         if rows is not None and not first.given and len(endpoints) == 1:
-            first = inputs.with_rows(first, rows)
+            first = replace(inputs.with_rows(first, rows), made_up=made_up)
         try:
             one = find(first, attempt, known.rows if known is not None else None, fits if len(endpoints) == 1 else None)
         except inputs.InputsNotFound:

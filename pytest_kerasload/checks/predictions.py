@@ -107,7 +107,7 @@ def against_expected(context: Context, loaded: Loaded) -> Verdict:
         given = comparing.stored_inputs(loaded, known)
     except expected.NamesDiffer as error:
         since = "\n".join(deviations.since(context, known))
-        return Verdict((cause("expected-names-differ").finding(str(error), where=path.name, detail=since),))
+        return Verdict((cause("inputs-not-found").finding(str(error), where=path.name, detail=since),))
     stored = list(known.inputs.values())
     asked = [next(place for place, one in enumerate(stored) if one is array) for array in given if array is not None]
     moved = pairing.reordered(context, known, loaded, asked, "inputs", list(known.inputs))

@@ -30,7 +30,7 @@ def record(context: Context, word: str, was: str = "") -> Verdict:
     """
     loaded = context.loaded()
     try:
-        plan = comparing.plan(context, loaded)
+        plan = _anew(comparing.plan(context, loaded))
     except inputs.InputsNotFound as error:
         return Verdict((comparing.no_inputs(context, error),))
     asked = comparing.Asked(context, loaded, plan)
@@ -40,7 +40,8 @@ def record(context: Context, word: str, was: str = "") -> Verdict:
     try:
         if given is None:
             given = generated(asked, plan)
-            which = "generated inputs" if not plan.given else "generated inputs behind rows that were given"
+            chosen_rows = plan.given and not plan.made_up
+            which = "generated inputs behind rows that were given" if chosen_rows else "generated inputs"
         chosen = capture(
             asked, given, computes_in, lambda batch: _elsewhere(context, plan, batch), choose=which[0] == "g"
         )
@@ -60,7 +61,7 @@ def record(context: Context, word: str, was: str = "") -> Verdict:
             python=versions.python,
             source="file",
             kind=loaded.kind,
-            inputs="generated" if which[0] == "g" and not plan.given else "given",
+            inputs="generated" if which == "generated inputs" else "given",
             noise=chosen.noise_by_name,
             weights=_weights(context, loaded, before),
             folds=chosen.folds_by_name,
@@ -80,6 +81,11 @@ def record(context: Context, word: str, was: str = "") -> Verdict:
     told += f"; {plan.remark}" if plan.remark else ""
     note = Finding("expected-recorded", "expected", told, fails=False)
     return Verdict((note,), skipped=f"{word} {context.expected_path.name}; run without --keras-record to compare")
+
+
+def _anew(plan: inputs.Plan) -> inputs.Plan:
+    """The plan without rows that an earlier run made up, where others can be: kept, they would pass for chosen ones."""
+    return replace(plan, given=()) if plan.made_up and not plan.only_given else plan
 
 
 def _weights(context: Context, loaded: Loaded, before: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:

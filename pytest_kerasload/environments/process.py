@@ -7,6 +7,7 @@ channel; nothing of the pytest process's site-packages is put on its path.
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import signal
 import tempfile
@@ -24,6 +25,8 @@ from pytest_kerasload.environments.spec import EnvironmentSpec
 
 _POLL_SECONDS = 0.1
 _START_SECONDS = 300.0
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+"""Keras 3 writes some of its messages in bold, whatever they are written to."""
 
 
 @dataclass(frozen=True)
@@ -56,10 +59,10 @@ class RequestFailed(Exception):
     """What an artifact (or TensorFlow) raised while a request ran, as text."""
 
     def __init__(self, error: dict[str, str], remarks: list[str]) -> None:
-        super().__init__(f"{error['type']}: {error['text']}")
         self.type = error["type"]
-        self.text = error["text"]
-        self.traceback = error["traceback"]
+        self.text = _COLOURS.sub("", error["text"])
+        self.traceback = _COLOURS.sub("", error["traceback"])
+        super().__init__(f"{self.type}: {self.text}")
         self.remarks = remarks
 
 
