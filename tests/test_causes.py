@@ -224,10 +224,19 @@ TEXTS = [
         KERAS3,
         H5,
     ),
+    ("custom-object-call-fails", "Exception encountered when calling layer 'gate' (type Gate).\n\nNo.", KERAS2, H5),
+    ("config-value-rejected", "Exception encountered when calling layer 'c_1' (type Conv2D).\n\nNo.", KERAS2, H5),
+    ("config-value-rejected", 'Exception encountered when calling layer "c_1" (type Conv2D).\n\nNo.', KERAS2, H5),
     ("keras2-rnn-time-major", "Unrecognized keyword arguments passed to MyLSTM: {'time_major': False}", KERAS3, H5),
     # operations in HDF5
     ("h5-functional-ops", UNKNOWN_LAYER.format("NotEqual"), KERAS3, H5),
     ("h5-functional-ops", "too many positional arguments", KERAS3, H5),
+    (
+        "h5-functional-ops",
+        "Only input tensors may be passed as positional arguments. The following argument value should be passed as",
+        KERAS3,
+        H5,
+    ),
     ("h5-mixed-precision-cast", UNKNOWN_LAYER.format("Cast"), KERAS3, H5),
     # tables of lookup layers
     (
@@ -253,6 +262,12 @@ TEXTS = [
     ("protobuf-too-new", "Descriptors cannot be created directly.\nIf this call came from a _pb2.py file", TF210, None),
     ("legacy-keras-missing", "No module named 'tf_keras'", TF_KERAS, None),
     ("channels-first-needs-gpu", "The Conv2D op currently only supports the NHWC tensor format on the CPU", KERAS3, H5),
+    (
+        "processor-lacks-kernel",
+        "Operation received an exception:Status: 3, message: could not create a primitive descriptor for a convolution",
+        KERAS2,
+        SAVEDMODEL,
+    ),
     ("h5-locked", "unable to lock file, errno = 11, error message = 'Resource temporarily unavailable'", KERAS3, H5),
     ("unknown-load-error", "the moon is in the wrong phase", KERAS3, H5),
     ("unknown-load-error", "", KERAS3, None),

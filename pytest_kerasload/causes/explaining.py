@@ -42,6 +42,9 @@ _KEY_REJECTED = (
 """How releases say that a class does not take a configuration key, and say which class."""
 
 
+_OPERATION_AS_LAYER = r"too many positional arguments|Only input tensors may be passed as positional arguments"
+"""Keras 3.15 reads x + y and x + 3.0 out of HDF5 as the layer Add, which takes one argument, a list of tensors."""
+
 _REJECTED = {
     "optimizer": "optimizer-config-rejected",
     "schedule": "optimizer-config-rejected",
@@ -130,8 +133,7 @@ def _by_format(text: str, versions: Versions, artifact: Artifact | None) -> Caus
     if artifact.format == "h5" and "Table not initialized" in text:
         # Keras 3 writes lookup layers into HDF5 without a word, and reads them back without their vocabulary.
         return cause("h5-lookup-layer")
-    if artifact.format == "h5" and versions.keras3 and "too many positional arguments" in text:
-        # An x + y is read as the layer Add of that name, whose signature has one argument (Keras 3.15).
+    if artifact.format == "h5" and versions.keras3 and re.search(_OPERATION_AS_LAYER, text):
         return cause("h5-functional-ops")
     if re.search(r"expected \d+ variables, but received \d+ variables during loading", text):
         saved = artifact.saved_with.keras or ""
@@ -206,7 +208,10 @@ def _refused_object(text: str, artifact: Artifact | None) -> Cause | None:
             r"<(?:class ')?[\w.]*?(\w+)(?:'| object at 0x\w+)> could not be deserialized properly",
             "custom-object-rejects-config",
         ),
-        (r"Exception encountered when calling (?:layer )?\"?(\w+)", "custom-object-call-fails"),
+        (
+            r"Exception encountered when calling (?:layer (?:'[^']*'|\"[^\"]*\") \(type )?(\w+)",
+            "custom-object-call-fails",
+        ),
     ):
         found = re.search(pattern, text)
         if found:

@@ -40,6 +40,14 @@ CAUSES: tuple[Cause, ...] = (
         ),
     ),
     _cause(
+        "processor-lacks-kernel",
+        "The processor has no instructions for the type that the model computes in (bfloat16, float16)",
+        "set TF_ENABLE_ONEDNN_OPTS=0 there: TensorFlow's own kernels take any processor",
+        "check it on a processor like the one that it is to run on",
+        signatures=(r"could not create a primitive",),
+        source="a convolution in bfloat16 on TensorFlow 2.15 with ONEDNN_MAX_CPU_ISA=SSE41; reproduced",
+    ),
+    _cause(
         "h5-locked",
         "The file system does not let HDF5 lock the file",
         "set HDF5_USE_FILE_LOCKING=FALSE in the environment",
