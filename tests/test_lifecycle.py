@@ -319,6 +319,17 @@ def test_complaints_are_told_without_colours(tmp_path: Path) -> None:
     assert found.detail.startswith("ValueError: Input 0\n")
 
 
+def test_a_machine_that_cannot_answer_is_told_from_inputs_that_do_not_fit(tmp_path: Path) -> None:
+    def exhausted(x: Array) -> Array:
+        raise RequestFailed({"type": "ResourceExhaustedError", "text": "OOM when allocating", "traceback": ""}, [])
+
+    store(tmp_path)
+    (found,) = told(tmp_path, model=exhausted).findings
+    assert found.cause == "worker-memory"
+    assert "does not answer the stored inputs (x float32[8, 3])" in found.message
+    assert not any("--keras-record" in remedy.action for remedy in found.remedies)
+
+
 @pytest.mark.parametrize("mode", ["failing", "all"])
 def test_inputs_that_the_artifact_takes_no_more_are_not_kept(tmp_path: Path, mode: str) -> None:
     store(tmp_path)
