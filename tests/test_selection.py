@@ -120,6 +120,17 @@ def test_lf_and_ff(project: pytest.Pytester) -> None:
     run(project, "--lf").assert_outcomes(passed=1)
 
 
+@pytest.mark.parametrize("option", ["--lf", "--sw"])
+def test_items_with_brackets_are_found_again(project: pytest.Pytester, option: str) -> None:
+    """pytest 9.2 takes a stored id apart at its bracket, and compares the parts."""
+    builders.keras(project.path / "artifacts" / "new.keras")
+    several = ["--keras-env=again=py", "-k", "version and not broken", option]
+    assert "artifacts/clf.h5 .." in run(project, *several).stdout.str()
+    again = run(project, *several, "-v")
+    assert "artifacts/new.keras::version[py] FAILED" in again.stdout.str()
+    assert "clf.h5" not in again.stdout.str()
+
+
 def test_the_command_that_is_told_replays_the_failures(project: pytest.Pytester) -> None:
     first = run(project, "-k", builders.STATIC)
     (replay,) = [line for line in first.outlines if line.startswith("replay: ")]
