@@ -223,7 +223,7 @@ def test_normalization_from_hdf5() -> None:
     ("code", "training", "fine_on"),
     [
         ("h5-loss-alias", {"loss": "mse"}, KERAS2),
-        ("h5-loss-alias", {"loss": "huber", "metrics": ["mae"]}, KERAS2),
+        ("h5-loss-alias", {"loss": "bce"}, KERAS2),
         ("keras2-loss-reduction", {"loss": KERAS2_LOSS}, KERAS2),
         ("optimizer-config-rejected", {"optimizer_config": {"class_name": "Adam", "config": {"lr": 0.1}}}, KERAS210),
         ("training-config-not-read", {"optimizer_config": SCHEDULED}, KERAS2),
@@ -236,6 +236,12 @@ def test_what_stops_training_is_training_state(code: str, training: dict[str, An
     assert findings[code].family == "training-state"
     assert findings[code].where.startswith("compile/")
     assert found(of, fine_on) == {}
+
+
+@pytest.mark.parametrize("versions", [KERAS33, KERAS315])
+def test_short_names_of_metrics_are_read(versions: Versions) -> None:
+    training = {"loss_weights": None, "loss": "mean_squared_error", "metrics": ["mae", "mse"]}
+    assert found(artifact(PLAIN, training), versions) == {}
 
 
 def test_optimizers_of_keras_2_10_and_2_11() -> None:

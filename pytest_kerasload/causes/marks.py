@@ -181,7 +181,8 @@ def _h5_operations(artifact: Artifact, loader: Loader) -> Iterator[Mark]:
             yield Mark(code, f"{{loader}} does not read the operation {use.class_name} from HDF5", use.place)
 
 
-_ALIASES = frozenset({"mse", "mae", "mape", "msle", "MSE", "MAE", "MAPE", "MSLE"})
+_ALIASES = frozenset({"mse", "mae", "mape", "msle", "MSE", "MAE", "MAPE", "MSLE", "bce", "BCE", "kld", "KLD"})
+"""Short names that are not read as a loss; as those of metrics they are."""
 
 
 def _training(artifact: Artifact, loader: Loader) -> Iterator[Mark]:
@@ -195,7 +196,7 @@ def _training(artifact: Artifact, loader: Loader) -> Iterator[Mark]:
         if use.section != "training":
             continue
         config = use.config if isinstance(use.config, Mapping) else {}
-        if artifact.format == "h5" and use.kind in ("loss", "metric") and use.config is None and use.name in _ALIASES:
+        if artifact.format == "h5" and use.kind == "loss" and use.config is None and use.name in _ALIASES:
             yield Mark("h5-loss-alias", f"{{loader}} does not read the name '{use.name}' from HDF5", use.place)
         if use.kind in ("loss", "metric") and config.get("reduction") == "auto":
             yield Mark("keras2-loss-reduction", "{loader} knows no reduction 'auto'", use.place)

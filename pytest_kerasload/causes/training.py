@@ -20,7 +20,7 @@ CAUSES: tuple[Cause, ...] = (
     ),
     _cause(
         "h5-loss-alias",
-        "Keras 3 does not read the short name of a loss or metric (mse, mae, mape, msle) from HDF5",
+        "Keras 3 does not read the short name of a loss (mse, mae, mape, msle, bce, kld) from HDF5",
         do.COMPILE_FALSE,
         do.INFERENCE_ONLY,
         "compile with keras.losses.MeanSquaredError() or 'mean_squared_error' before saving",
