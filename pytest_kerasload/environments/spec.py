@@ -1,4 +1,4 @@
-"""Environment specs: ``current``, a path to an interpreter or a virtual environment, ``+legacy``, ``NAME=SPEC``."""
+"""Environment specs: ``current``, a path, ``tf2.15`` and the like, ``+legacy``, ``NAME=SPEC``."""
 
 from __future__ import annotations
 
@@ -7,6 +7,10 @@ import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pytest_kerasload.environments.recipe import Recipe
 
 
 @dataclass(frozen=True)
@@ -14,11 +18,13 @@ class EnvironmentSpec:
     """One environment as the user named it: its ``id`` in item names and reports, and how to start it.
 
     ``legacy`` sets ``TF_USE_LEGACY_KERAS=1``, which makes TensorFlow 2.16 and later bring tf_keras as ``tf.keras``.
+    With a ``recipe`` it is made before it is used, and ``python`` is where its interpreter is then.
     """
 
     id: str
     python: str
     legacy: bool = False
+    recipe: Recipe | None = None
 
     @property
     def variables(self) -> dict[str, str]:
@@ -50,14 +56,16 @@ def parse(text: str, base: Path) -> EnvironmentSpec:
     where = spec.removesuffix("+legacy")
     if where == "current":
         return EnvironmentSpec(name, sys.executable, legacy)
-    if re.match(r"(tf|tensorflow==?|keras==)\d", where):
-        raise ValueError(
-            f"{text!r}: environments are not made on demand; make one (for example with uv or tox) and give its path"
-        )
     path = _interpreter(base / Path(where).expanduser())
-    if path is None:
+    if path is not None:
+        # Not resolved: a virtual environment's interpreter is a link, and what it links to is another environment.
+        return EnvironmentSpec(name, os.path.abspath(path), legacy)
+    from pytest_kerasload.environments import making, recipe
+
+    if not recipe.looks_like_one(where):
         raise ValueError(
-            f"{text!r} is no environment: give 'current', or the path of an interpreter or of a virtual environment"
+            f"{text!r} is no environment: give 'current', the path of an interpreter or of a virtual environment, or "
+            "what to make one of (tf2.15, or tensorflow==2.15.1,keras==2.15.0,python==3.11)"
         )
-    # Not resolved: a virtual environment's interpreter is a link, and what it links to is another environment.
-    return EnvironmentSpec(name, os.path.abspath(path), legacy)
+    wanted = recipe.parse(where, legacy=legacy)
+    return EnvironmentSpec(name, str(making.interpreter(wanted)), legacy, wanted)
