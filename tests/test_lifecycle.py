@@ -1015,11 +1015,11 @@ def test_checks_of_an_artifact_that_xdist_takes_apart(
     pytest.importorskip("xdist")
     monkeypatch.delenv("CI", raising=False)
     two = ["--keras-models=artifacts", "--keras-env=py", "--keras-env=b=py", "--keras-record"]
-    for apart in (["-n2"], ["-n2", "--dist=worksteal"]):
+    for apart in (["-n2"], ["-n2", "--dist=worksteal"], ["-n2", "--dist=loadgroup"]):
         result = project.runpytest_subprocess(*two, *apart)
         assert result.ret == pytest.ExitCode.USAGE_ERROR
-        assert "--dist=loadgroup" in result.stderr.str()
-    assert project.runpytest_subprocess(*two, "-n2", "--dist=loadgroup").ret == pytest.ExitCode.TESTS_FAILED
+        assert "--dist=loadfile" in result.stderr.str()
+    assert project.runpytest_subprocess(*two, "-n2", "--dist=loadfile").ret == pytest.ExitCode.TESTS_FAILED
     assert project.runpytest_inprocess(*two, "-n0").ret == pytest.ExitCode.TESTS_FAILED
 
 
