@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from pytest_kerasload import comparison, expected, fingerprints, vetting
 from pytest_kerasload.artifacts import outline
+from pytest_kerasload.causes import remedies as do
 from pytest_kerasload.causes.catalogue import cause
 from pytest_kerasload.causes.explaining import explain
 from pytest_kerasload.checks.verdict import Context
@@ -132,7 +133,29 @@ def differs(
     lines.append(comparison.table(one))
     # NaN where there were numbers is the artifact's own trouble, whichever file it is.
     code = "expected-stale-digest" if another and one.kind != "finite" else _CAUSES[one.kind]
-    return cause(code).finding(head, where=one.name, detail="\n".join(filter(None, lines)))
+    advice = _remedies(context, known) if code == "predictions-differ" else None
+    return cause(code).finding(head, where=one.name, remedies=advice, detail="\n".join(filter(None, lines)))
+
+
+def _remedies(context: Context, known: expected.Expected) -> tuple[Remedy, ...] | None:
+    """What to do where neither the file nor the release is another one than then; None for what the cause says."""
+    if not _same_file(context, known) or not _same_release(context, known):
+        return None
+    own = _listed(_custom_objects(context))
+    if own:
+        first = f"compare the arguments of {own} with what get_config() keeps of them, and the code with that of then"
+    elif known.provenance.get("source") == "live model":
+        first = "compare the layers, weights and attributes of the live model with those of load_model(path)"
+    else:
+        return None
+    return Remedy(first), Remedy(do.RECORD_AGAIN)
+
+
+def _custom_objects(context: Context) -> list[str]:
+    """Names of the artifact's own classes and functions that its outputs may depend on."""
+    without = ("initializer", "regularizer", "constraint")
+    own = (use for use in context.artifact.objects if use.custom and use.section == "model")
+    return list(dict.fromkeys(use.name for use in own if use.kind not in without))
 
 
 def _rounded(times: float) -> str:
@@ -201,6 +224,15 @@ def stale(context: Context, known: expected.Expected) -> bool:
     return bool(isinstance(digest, str) and digest and context.artifact.sha256 not in ("", digest.lower()))
 
 
+def _same_file(context: Context, known: expected.Expected) -> bool:
+    return bool(known.provenance.get("sha256")) and not stale(context, known)
+
+
+def _same_release(context: Context, known: expected.Expected) -> bool:
+    running = context.session.versions
+    return (known.provenance.get("tensorflow"), known.provenance.get("keras")) == (running.tensorflow, running.keras)
+
+
 def since(context: Context, known: expected.Expected) -> list[str]:
     """What changed since the outputs were recorded: the file, the release that reads it, or neither."""
     recorded = known.provenance
@@ -211,16 +243,22 @@ def since(context: Context, known: expected.Expected) -> list[str]:
     lines = [f"recorded{source} with TensorFlow {recorded.get('tensorflow')}, Keras {recorded.get('keras')}"]
     if not recorded.get("sha256"):
         return lines
-    same_release = (recorded.get("tensorflow"), recorded.get("keras")) == (running.tensorflow, running.keras)
+    own = _custom_objects(context)
+    named = f"its custom objects ({_listed(own)})" if own else ""
     if stale(context, known):
         lines.append("the file changed since: its digest is another one than was recorded")
-    elif not same_release:
+    elif not _same_release(context, known):
         lines.append(
             f"the file is the one that was recorded (same digest); TensorFlow {running.tensorflow}, "
-            f"{running.label} reads or computes it differently"
+            f"{running.label} reads or computes it differently" + (f", or {named} changed" if own else "")
         )
     elif recorded.get("source") == "live model":
-        lines.append("file and releases are those of then: saving lost something that the live model had")
+        lines.append(
+            "file and releases are those of then: saving lost something that the live model had"
+            + (f", or the code of {named} changed" if own else "")
+        )
     else:
-        lines.append("file and releases are those of then: look at its custom objects, and at the machine")
+        lines.append(
+            f"file and releases are those of then: look at {named or 'its custom objects'}, and at the machine"
+        )
     return lines
