@@ -68,7 +68,9 @@ class Perturbation:
         self.variables = []
         elements = 0
         for variable in variables:
-            dtype = str(getattr(variable.dtype, "name", variable.dtype))
+            # Vocabularies are weights in Keras 2.10 to 2.15, and have no dtype (VocabWeightHandler).
+            dtype = getattr(variable, "dtype", None)
+            dtype = str(getattr(dtype, "name", dtype))
             if dtype.startswith(("float", "bfloat")) and hasattr(variable, "assign"):
                 self.variables.append(variable)
                 elements += int(np.prod([int(size) for size in variable.shape]))
