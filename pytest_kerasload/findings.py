@@ -66,6 +66,17 @@ class Measured:
     max_rel_error: float | None = None
     examples: int = 0
 
+    def joined(self, other: Measured) -> Measured:
+        """The largest errors of both, and their examples together."""
+        absolute, relative = (
+            max((error for error in errors if error is not None), default=None)
+            for errors in (
+                (self.max_abs_error, other.max_abs_error),
+                (self.max_rel_error, other.max_rel_error),
+            )
+        )
+        return Measured(absolute, relative, self.examples + other.examples)
+
 
 @dataclass(frozen=True)
 class CheckResult:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import permutations
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -23,13 +24,16 @@ from pytest_kerasload.findings import CheckResult, Finding
 from pytest_kerasload.settings import Settings
 
 if TYPE_CHECKING:
+    from pytest_kerasload.checks.handover import Handed
     from pytest_kerasload.lending import Lender
 
 K = TypeVar("K")
 V = TypeVar("V")
 
 STATIC = ("file", "safety", "version")
-LIVE = ("custom-objects", "load", "roundtrip", "predictions")
+LIVE = ("custom-objects", "load", "roundtrip", "predictions", "handover")
+SAVING = "saving"
+"""The step before handovers, in the environment that saves: no item reports it."""
 
 # What has to hold before a check makes sense. `version` is missing on purpose: a static forecast does not keep the
 # loader from having the last word.
@@ -40,17 +44,35 @@ _NEEDS = {
     "load": ("file", "safety"),
     "roundtrip": ("file", "safety", "load"),
     "predictions": ("file", "safety", "load"),
+    SAVING: ("file", "safety", "load"),
+    "handover": ("file", "safety"),
 }
 
 
 @dataclass(frozen=True)
 class Task:
-    """One check of one artifact: in an environment where it needs one, to a format where it is a round trip."""
+    """One check of one artifact: in an environment where it needs one, to a format where it is a round trip.
+
+    A handover is made in the environment that loads; ``giver`` is the one that saves.
+    """
 
     path: Path
     check: str
     environment: EnvironmentSpec | None = None
     variant: str | None = None
+    giver: EnvironmentSpec | None = None
+
+    @property
+    def where(self) -> str | None:
+        """The environment's id in item ids and reports: ``tf2.15``, ``tf2.15->tf2.21``."""
+        if self.environment is None:
+            return None
+        return f"{self.giver.id}->{self.environment.id}" if self.giver is not None else self.environment.id
+
+    @property
+    def saving(self) -> Task:
+        """Of a handover, the step before it, which saves."""
+        return Task(self.path, SAVING, self.giver)
 
     def other(self, check: str) -> Task:
         """Another check of the same artifact in the same environment."""
@@ -67,14 +89,18 @@ def tasks_for(path: Path, format: Format, settings: Settings) -> list[Task]:
         for variant in variants(format, overrides.roundtrip or settings.roundtrip):
             found.append(Task(path, "roundtrip", environment, variant))
         found.append(Task(path, "predictions", environment))
+    if settings.handover:
+        pairs = permutations(settings.environments_of(path), 2)
+        found += [Task(path, "handover", taker, giver=giver) for giver, taker in pairs]
     return found
 
 
-def variants(format: Format, wanted: Sequence[str]) -> list[str]:
+def variants(format: Format, wanted: Sequence[str]) -> list[Format]:
     """The formats to save an artifact to, ``same`` and ``all`` spelled out."""
-    own = format if format in ("h5", "keras", "savedmodel") else "h5"
-    spelled: dict[str, list[str]] = {"same": [own], "all": ["h5", "keras", "savedmodel"]}
-    return list(dict.fromkeys(name for word in wanted for name in spelled.get(word, [word])))
+    every: tuple[Format, ...] = ("h5", "keras", "savedmodel")
+    own: Format = format if format in every else "h5"
+    spelled: dict[str, tuple[Format, ...]] = {"same": (own,), "all": every, **{name: (name,) for name in every}}
+    return list(dict.fromkeys(name for word in wanted for name in spelled[word]))
 
 
 class Gate:
@@ -89,6 +115,8 @@ class Gate:
         self._artifacts: dict[Path, Future[Artifact]] = {}
         self._versions: dict[EnvironmentSpec, Future[Versions]] = {}
         self._results: dict[Task, CheckResult] = {}
+        self._saved: dict[Task, tuple[CheckResult, Handed | None]] = {}
+        self._takers: dict[Task, int] = {}
         self._pool = Pool(self)
 
     # ---- facts
@@ -128,6 +156,35 @@ class Gate:
             self._pool.make_room()
         if ahead:
             self._pool.submit([task for task in wanted if task.check in LIVE])
+
+    def before(self, task: Task) -> Task | None:
+        """What has to be made before a check, in another environment: what it takes over, or what it reads."""
+        return task.saving if task.check == "handover" else self.writer(task)
+
+    def saved(self, saving: Task, result: CheckResult, handed: Handed | None) -> None:
+        """Keep what an environment handed over, for those that take it over."""
+        with self._lock:
+            self._saved[saving] = result, handed
+            self._takers[saving] = sum(
+                1 for task in self._planned if task.check == "handover" and task.saving == saving
+            )
+
+    def handed(self, task: Task) -> tuple[CheckResult, Handed | None]:
+        """What a handover takes over, and the result of the step that saved it."""
+        return self._saved[task.saving]
+
+    def formats(self, path: Path) -> list[Format]:
+        """The formats in which an artifact is handed over: those of its round trips."""
+        wanted = self.settings.overrides(path).roundtrip or self.settings.roundtrip
+        return variants(self.artifact(path).format, wanted)
+
+    def taken_over(self, task: Task) -> None:
+        """A handover is made; the last one of those that take the same copies over deletes them."""
+        with self._lock:
+            self._takers[task.saving] -= 1
+            handed = self._saved[task.saving][1]
+            if self._takers[task.saving] == 0 and handed is not None:
+                handed.away()
 
     def writer(self, task: Task) -> Task | None:
         """With ``--keras-record``, the check that may write what this one reads; None where nothing does.
@@ -204,7 +261,7 @@ class Gate:
             check=task.check,
             outcome="failed" if failed else "passed",
             findings=tuple(findings),
-            environment=task.environment.id if task.environment else None,
+            environment=task.where,
             variant=task.variant,
             **more,  # type: ignore[arg-type]
         )
@@ -216,7 +273,7 @@ class Gate:
             check=task.check,
             outcome="skipped",
             findings=tuple(findings),
-            environment=task.environment.id if task.environment else None,
+            environment=task.where,
             variant=task.variant,
             reason=reason,
         )
@@ -238,7 +295,8 @@ class Gate:
             if not stops:
                 continue
             if other in self._planned:
-                return self.skipped(task, f"{name} failed")
+                where = f"[{other.where}]" if task.check == SAVING else ""
+                return self.skipped(task, f"{name}{where} failed")
             found = live[other] if live is not None and name not in STATIC else self.static(other)
             failing = [finding for finding in found.findings if finding.fails]
             if found.outcome == "error":

@@ -116,8 +116,9 @@ class ArtifactItem(pytest.Item):
 
 
 def name_of(task: Task, several: bool) -> str:
-    """``load``, ``roundtrip[keras]``; with several environments ``load[tf2.15]``, ``roundtrip[tf2.15-keras]``."""
-    inside = [task.environment.id] if several and task.environment is not None else []
+    """``load``, ``roundtrip[keras]``; with several environments ``load[tf2.15]``, ``roundtrip[tf2.15-keras]``,
+    ``handover[tf2.15->tf2.21]``."""
+    inside = [task.where] if several and task.where is not None else []
     if task.variant is not None:
         inside.append(task.variant)
     return f"{task.check}[{'-'.join(inside)}]" if inside else task.check

@@ -25,8 +25,8 @@ _HYPOTHESIS_EXAMPLES = 100  # what hypothesis itself tries, unless told otherwis
 
 # What a command that asks the same again has to repeat.
 _REPEATED = (
-    *("env", "roundtrip", "custom-objects", "version-policy", "inference-only", "trust", "timeout", "memory"),
-    *("examples", "rtol", "atol", "jobs"),
+    *("env", "roundtrip", "handover", "custom-objects", "version-policy", "inference-only", "trust", "timeout"),
+    *("memory", "examples", "rtol", "atol", "jobs"),
 )
 
 
@@ -49,8 +49,9 @@ def add(parser: pytest.Parser) -> None:
     )
     option(
         "env",
-        "Environment to check in: current, the path of an interpreter or a virtual environment; +legacy behind it "
-        "for tf_keras, NAME= before it for ids and reports; repeatable (default: current)",
+        "Environment to check in: current, the path of an interpreter or a virtual environment, or tf2.15 and the "
+        "like for one that uv makes; +legacy behind it for tf_keras, NAME= before it for ids and reports; repeatable "
+        "(default: current)",
         ini="args",
         action="append",
         metavar="SPEC",
@@ -59,6 +60,13 @@ def add(parser: pytest.Parser) -> None:
         "roundtrip",
         f"Formats to save to and load from again: {', '.join(words.FORMATS)} (default: same)",
         metavar="FORMATS",
+    )
+    option(
+        "handover",
+        "Also every ordered pair of environments: save in one, load and predict in the other",
+        ini="bool",
+        action="store_true",
+        default=None,
     )
     option(
         "record",
@@ -228,10 +236,9 @@ def read(config: pytest.Config, roots: Sequence[Path]) -> Settings:
             "--keras-record with several environments: the first one writes what the others are compared with, so the "
             "checks of an artifact have to stay together; add --dist=loadfile, or leave out -n"
         )
-    try:
-        inference_only = bool(reader.value("inference_only")[0])
-    except (ValueError, pytest.UsageError) as error:  # pytest 8, pytest 9
-        raise BadSetting(f"keras_inference_only: {error}") from error
+    inference_only, handover = (_flag(reader, name) for name in ("inference_only", "handover"))
+    if handover and len(environments) < 2:
+        raise BadSetting("--keras-handover takes at least two environments: give --keras-env twice")
     return Settings(
         models=tuple(roots),
         environments=environments,
@@ -241,6 +248,7 @@ def read(config: pytest.Config, roots: Sequence[Path]) -> Settings:
         expected_dir=reader.parsed("expected", _directory, None),
         custom_objects=reader.every("custom_objects", words.parse_reference),
         version_policy=reader.parsed("version_policy", _choice(words.POLICIES), "evidence"),  # type: ignore[arg-type]
+        handover=handover,
         inference_only=inference_only,
         trust=reader.every(
             "trust", lambda text, base: text if words.SHA256.fullmatch(text) else str(_path(text, base))
@@ -271,6 +279,13 @@ def _given(config: pytest.Config) -> tuple[str, ...]:
             elif value is not None:
                 written.append(f"--keras-{name}={value}")
     return tuple(word for word in written if word not in found_again)
+
+
+def _flag(reader: Reader, name: str) -> bool:
+    try:
+        return bool(reader.value(name)[0])
+    except (ValueError, pytest.UsageError) as error:  # pytest 8, pytest 9
+        raise BadSetting(f"keras_{name}: {error}") from error
 
 
 def late(config: pytest.Config, settings: Settings) -> Settings:

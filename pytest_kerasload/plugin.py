@@ -15,7 +15,7 @@ from pytest_kerasload.artifacts.sniffing import savedmodel_marker
 from pytest_kerasload.environments.spec import EnvironmentSpec
 from pytest_kerasload.settings import BadSetting, Settings
 
-_CHECKS = ("file", "safety", "version", "custom-objects", "load", "roundtrip", "predictions")
+_CHECKS = ("file", "safety", "version", "custom-objects", "load", "roundtrip", "predictions", "handover")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

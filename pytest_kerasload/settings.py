@@ -90,6 +90,7 @@ class Settings:
     environments: tuple[EnvironmentSpec, ...]
     invocation_dir: Path
     roundtrip: tuple[str, ...] = ("same",)
+    handover: bool = False
     record: RecordMode | None = None
     expected_dir: Path | None = None
     custom_objects: tuple[Reference, ...] = ()
@@ -111,22 +112,27 @@ class Settings:
     """The options among these that the command line gave, as they are written there: for commands in messages."""
     tables: Mapping[Path, tuple[tuple[str, Mapping[str, Any]], ...]] = field(default_factory=dict)
     """``kerasload.toml`` by artifact root: glob and the fields of Overrides that it gives, in the order of the file."""
+    copies: Mapping[Path, Path] = field(default_factory=dict)
+    """Copies of artifacts that were saved on the way, by the artifacts of which they are: what holds for one of those
+    holds for them."""
     inputs_hook: Callable[..., Any] | None = None
     """Gives what users say of an artifact's inputs through their hook (:func:`pytest_kerasload.hooks.inputs_for`)."""
 
     def root_of(self, artifact: Path) -> Path:
         """The ``--keras-models`` path under which an artifact was found."""
+        artifact = self.copies.get(artifact, artifact)
         above = [root for root in self.models if artifact == root or artifact.is_relative_to(root)]
         return max(above, key=lambda root: len(root.parts), default=artifact.parent)
 
     def name_of(self, artifact: Path) -> str:
         """What an artifact goes by: its path under its root, with forward slashes."""
-        root = self.root_of(artifact)
+        root, artifact = self.root_of(artifact), self.copies.get(artifact, artifact)
         return artifact.relative_to(root).as_posix() if artifact != root and root.is_dir() else artifact.name
 
     def named(self, artifact: Path, glob: str) -> bool:
         """Whether a glob of ``kerasload.toml`` names an artifact: by its path under the root, or its last part."""
-        return any(fnmatch.fnmatchcase(name, glob.rstrip("/")) for name in (self.name_of(artifact), artifact.name))
+        names = self.name_of(artifact), self.copies.get(artifact, artifact).name
+        return any(fnmatch.fnmatchcase(name, glob.rstrip("/")) for name in names)
 
     def overrides(self, artifact: Path) -> Overrides:
         """What ``kerasload.toml`` says of an artifact: every table whose glob matches, later ones over earlier."""

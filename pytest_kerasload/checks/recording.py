@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from pytest_kerasload import expected, inputs
 from pytest_kerasload.artifacts import outline
-from pytest_kerasload.capture import NotRecorded, capture, generated
+from pytest_kerasload.capture import Captured, NotRecorded, capture, generated
 from pytest_kerasload.causes.catalogue import cause
 from pytest_kerasload.checks import comparing
 from pytest_kerasload.checks.verdict import Context, Verdict
@@ -50,26 +50,7 @@ def record(context: Context, word: str, was: str = "") -> Verdict:
     except NotRecorded as error:
         what = f"{context.artifact.path.name}: {error}; nothing was recorded"
         return Verdict((cause(error.cause).finding(what),))
-    versions = context.session.versions
-    record = expected.Expected(
-        inputs={spec.name: array for spec, array in zip(plan.specs, chosen.batch, strict=True)},
-        outputs={name: output.array for name, output in zip(chosen.names, chosen.outputs, strict=True)},
-        provenance=expected.provenance(
-            sha256=context.artifact.sha256,
-            tensorflow=versions.tensorflow or "",
-            keras=versions.keras or "",
-            python=versions.python,
-            source="file",
-            kind=loaded.kind,
-            inputs="generated" if which == "generated inputs" else "given",
-            noise=chosen.noise_by_name,
-            weights=_weights(context, loaded, before),
-            folds=chosen.folds_by_name,
-            layers=outline.of(context.artifact.config),
-            saved_with=context.artifact.saved_with.keras,
-        ),
-        ragged=frozenset(spec.name for spec in plan.specs if spec.ragged),
-    )
+    record = described(context, loaded, plan, chosen, before, "generated" if which == "generated inputs" else "given")
     path = context.shown(context.expected_path)
     try:
         expected.write(context.expected_path, record)
@@ -81,6 +62,38 @@ def record(context: Context, word: str, was: str = "") -> Verdict:
     told += f"; {plan.remark}" if plan.remark else ""
     note = Finding("expected-recorded", "expected", told, fails=False)
     return Verdict((note,), skipped=f"{word} {context.expected_path.name}; run without --keras-record to compare")
+
+
+def described(
+    context: Context,
+    loaded: Loaded,
+    plan: inputs.Plan,
+    chosen: Captured,
+    before: Sequence[Mapping[str, Any]],
+    origin: str = "generated",
+) -> expected.Expected:
+    """What a model answered, with everything that is known of it; ``before`` are the fingerprints of its weights before
+    it was asked anything."""
+    versions = context.session.versions
+    return expected.Expected(
+        inputs={spec.name: array for spec, array in zip(plan.specs, chosen.batch, strict=True)},
+        outputs={name: output.array for name, output in zip(chosen.names, chosen.outputs, strict=True)},
+        provenance=expected.provenance(
+            sha256=context.artifact.sha256,
+            tensorflow=versions.tensorflow or "",
+            keras=versions.keras or "",
+            python=versions.python,
+            source="file",
+            kind=loaded.kind,
+            inputs=origin,
+            noise=chosen.noise_by_name,
+            weights=_weights(context, loaded, before),
+            folds=chosen.folds_by_name,
+            layers=outline.of(context.artifact.config),
+            saved_with=context.artifact.saved_with.keras,
+        ),
+        ragged=frozenset(spec.name for spec in plan.specs if spec.ragged),
+    )
 
 
 def _anew(plan: inputs.Plan) -> inputs.Plan:

@@ -36,7 +36,7 @@ def check(context: Context, format: Format) -> Verdict:
         # The one that was asked already may have changed by it, and would be saved with its changed state.
         first = context.session.again(first)
     findings = [*losses.missing_weights(context, first), *losses.two_loads(context, first)]
-    if not _writes(context, format):
+    if not writes(context, format):
         return Verdict(tuple(findings), skipped="" if findings else f"{context.label} writes no {format} files")
     trip = _trip(context, first, format)
     findings += trip.findings
@@ -60,12 +60,12 @@ def _trip(context: Context, first: Loaded, format: Format) -> _Trip:
             # resources (tables, assets) it does not track, are made to be loaded only: no fault of the artifact.
             reason = f"TensorFlow cannot save this export again ({error.type}); two loads of it agree"
             return _Trip(skipped=reason)
-        return _Trip(findings=(_failed(context, format, "roundtrip-save-failed", "cannot be saved again", error),))
+        return _Trip(findings=(failed(context, format, "roundtrip-save-failed", "cannot be saved again", error),))
     try:
         second = _load_copy(context, first, path, format)
     except RequestFailed as error:
         what = "saved, but does not load again"
-        return _Trip(path=path, findings=(_failed(context, format, "roundtrip-load-failed", what, error),))
+        return _Trip(path=path, findings=(failed(context, format, "roundtrip-load-failed", what, error),))
     if first.kind != second.kind:
         return _Trip(second, path)
     return _Trip(second, path, tuple(losses.state(context, format, session.compare(first, second))))
@@ -85,7 +85,7 @@ def _answers(context: Context, format: Format, first: Loaded, trip: _Trip) -> Ve
     return Verdict((*found, *verdict.findings), verdict.measured)
 
 
-def _writes(context: Context, format: Format) -> bool:
+def writes(context: Context, format: Format) -> bool:
     """Whether this release writes the format: ``.keras`` came with TensorFlow 2.12 (before, the suffix meant HDF5)."""
     versions = context.session.versions
     if context.session.way == "signatures":
@@ -120,7 +120,8 @@ def _options(context: Context) -> list[dict[str, bool]]:
     return options
 
 
-def _failed(context: Context, format: Format, code: str, what: str, error: RequestFailed) -> Finding:
+def failed(context: Context, format: Format, code: str, what: str, error: RequestFailed) -> Finding:
+    """The finding for a model that cannot be saved in a format, or loaded again."""
     lines = error.text.rpartition("Exception encountered:")[2].strip().splitlines()
     return cause(code).finding(
         f"{context.artifact.path.name} {what} as {format} on {context.label}: {error.type}: "

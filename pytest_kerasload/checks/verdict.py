@@ -10,6 +10,7 @@ from pytest_kerasload import expected as expected_files
 from pytest_kerasload.artifacts.record import Artifact
 from pytest_kerasload.environments.process import RequestFailed
 from pytest_kerasload.environments.session import Loaded, Session
+from pytest_kerasload.expected import Expected
 from pytest_kerasload.findings import Finding, Measured
 from pytest_kerasload.settings import Settings
 
@@ -31,6 +32,8 @@ class Context:
     settings: Settings
     import_error: RequestFailed | None = None
     """Why the user's custom objects could not be imported there."""
+    known: Expected | None = None
+    """Expected outputs, where they are others than those that are stored."""
     records: bool = True
     """Whether ``--keras-record`` writes from this environment: one file serves all, so one of them does."""
 

@@ -19,10 +19,12 @@ from pytest_kerasload.environments.process import Limits, Process, RequestFailed
 from pytest_kerasload.environments.session import Session
 from pytest_kerasload.environments.spec import EnvironmentSpec
 from pytest_kerasload.findings import CheckResult, Finding
+from pytest_kerasload.gate import SAVING
 from pytest_kerasload.hooks import HookMistake
 from pytest_kerasload.settings import Reference
 
 if TYPE_CHECKING:
+    from pytest_kerasload.checks.handover import Handed
     from pytest_kerasload.checks.verdict import Context
     from pytest_kerasload.gate import Gate, Task
 
@@ -47,6 +49,8 @@ class Group:
     waiting: deque[Task] = field(default_factory=deque)
     claimed: bool = False
     results: dict[Task, CheckResult] = field(default_factory=dict)
+    handed: Handed | None = None
+    """What its environment handed over to others."""
 
 
 class Driver:
@@ -87,15 +91,19 @@ class Driver:
             result = replace(self.gate.skipped(task, ""), outcome="error", reason=traceback.format_exc())
         result = replace(result, seconds=time.monotonic() - began)
         group.results[task] = result
+        if task.check == SAVING:
+            self.gate.saved(task, result, group.handed)
+        elif task.check == "handover":
+            self.gate.taken_over(task)
         return result
 
     @staticmethod
     def _needs(task: Task) -> tuple[str, ...]:
-        return ("load",) if task.check in ("roundtrip", "predictions") else ()
+        return ("load",) if task.check in ("roundtrip", "predictions", SAVING) else ()
 
     def _judge(self, group: Group, task: Task) -> CheckResult:
         from pytest_kerasload.causes.catalogue import cause
-        from pytest_kerasload.checks import custom_objects, load, predictions, roundtrip
+        from pytest_kerasload.checks import custom_objects, handover, load, predictions, roundtrip
         from pytest_kerasload.gate import environment_finding
 
         environment = group.key[0]
@@ -104,7 +112,17 @@ class Driver:
             return self.gate.answer(task, (environment_finding(versions, environment),))
         try:
             context = self.context(group, records=self.gate.writer(task) == task)
-            if task.check == "roundtrip":
+            if task.check == SAVING:
+                formats = self.gate.formats(task.path)
+                group.handed = handover.hand_over(context, formats, Path(tempfile.mkdtemp(dir=self._directory)))
+                return self.gate.answer(task, ())
+            if task.check == "handover":
+                result, handed = self.gate.handed(task)
+                if handed is None:  # as it was told there
+                    return replace(result, check=task.check, environment=task.where)
+                assert task.giver is not None
+                verdict = handover.check(context, handed, task.giver.id)
+            elif task.check == "roundtrip":
                 verdict = roundtrip.check(context, task.variant)  # type: ignore[arg-type]
             else:
                 check = {"custom-objects": custom_objects, "load": load, "predictions": predictions}[task.check]
@@ -128,7 +146,7 @@ class Driver:
         """The artifact of a group in this driver's process, which is started where there is none (any more)."""
         from pytest_kerasload.checks.verdict import Context
 
-        return Context(self._session_for(group), self.settings, self._import_error, records)
+        return Context(self._session_for(group), self.settings, self._import_error, records=records)
 
     def _session_for(self, group: Group) -> Session:
         artifact = self.gate.artifact(group.path)

@@ -77,7 +77,7 @@ class Pool:
                 if group is None:
                     key = (task.environment, self.settings.references(task.path))
                     group = self._groups[task.path, task.environment] = Group(task.path, key)
-                first = self.gate.writer(task)
+                first = self.gate.before(task)
                 if first is None or first == task:
                     group.waiting.append(task)
                     continue

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -162,7 +163,8 @@ class Session:
     """Inputs that each loaded model answers, by its key."""
     elsewhere: Callable[[], tuple[str, Session] | None] | None = None
     """Another process with other settings of the machine (oneDNN, threads), and what they are; None without one."""
-    _count: int = 0
+    numbers: Iterator[int] = field(default_factory=count)
+    """For names of what the process holds; of sessions that share one, the same."""
 
     @property
     def way(self) -> str:
@@ -178,8 +180,7 @@ class Session:
 
     def load_path(self, path: Path, *, compile: bool = True, unsafe: bool = False, way: str | None = None) -> Loaded:
         """A model loaded anew from any path."""
-        self._count += 1
-        key = f"model-{self._count}"
+        key = f"model-{next(self.numbers)}"
         reply = self._ask("load", key=key, path=str(path), way=way or self.way, compile=compile, trusted=unsafe)
         return Loaded(
             key=key,
@@ -234,12 +235,13 @@ class Session:
             compiled=tuple(reply["compile"]) if "compile" in reply else None,
         )
 
-    def save(self, loaded: Loaded, format: Format) -> Path:
-        """Where the model was saved to, in one of the formats; the copy lives until :meth:`drop`."""
-        self._count += 1
-        folder = self.directory / f"copy-{self._count}"
-        folder.mkdir()
-        path = folder / {"h5": "model.h5", "keras": "model.keras", "savedmodel": "model"}[format]
+    def save(self, loaded: Loaded, format: Format, path: Path | None = None) -> Path:
+        """Where the model was saved to, in one of the formats; a copy without a path of its own lives until
+        :meth:`drop`."""
+        if path is None:
+            folder = self.directory / f"copy-{next(self.numbers)}"
+            folder.mkdir()
+            path = folder / {"h5": "model.h5", "keras": "model.keras", "savedmodel": "model"}[format]
         self._ask("save", key=loaded.key, path=str(path), format=format)
         return path
 

@@ -82,7 +82,7 @@ def _result(item: ArtifactItem, call: pytest.CallInfo[None], report: pytest.Test
         return CheckResult(
             check=task.check,
             outcome="skipped",
-            environment=task.environment.id if task.environment else None,
+            environment=task.where,
             variant=task.variant,
             reason=reason.removeprefix("Skipped: "),
         )

@@ -1,0 +1,132 @@
+"""``handover``: what one environment saves, another one loads and predicts the same with.
+
+Two steps, each in its own environment's process: :func:`hand_over` saves the artifact and says what it predicts, and
+:func:`check` takes over what was saved.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from pytest_kerasload import inputs
+from pytest_kerasload.artifacts.reading import read
+from pytest_kerasload.artifacts.record import Format
+from pytest_kerasload.capture import NotRecorded, capture, generated
+from pytest_kerasload.causes.catalogue import cause
+from pytest_kerasload.checks import comparing, load, predictions
+from pytest_kerasload.checks.recording import described
+from pytest_kerasload.checks.roundtrip import failed, writes
+from pytest_kerasload.checks.verdict import Context, Verdict
+from pytest_kerasload.environments.process import RequestFailed
+from pytest_kerasload.environments.session import Loaded
+from pytest_kerasload.expected import Expected
+from pytest_kerasload.findings import Finding, Measured
+from pytest_kerasload.precision import precision
+
+
+@dataclass(frozen=True)
+class Handed:
+    """What an environment handed over: copies by format, and what it predicts itself; or why there is none of it."""
+
+    label: str
+    """Its Keras."""
+    directory: Path
+    copies: Mapping[Format, Path] = field(default_factory=dict)
+    known: Expected | None = None
+    findings: tuple[Finding, ...] = ()
+    """Why a format was not saved, or nothing can be compared."""
+    skipped: str = ""
+
+    def away(self) -> None:
+        """Delete the copies: every environment has read them."""
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+
+def hand_over(context: Context, formats: Sequence[Format], directory: Path) -> Handed:
+    """Save the artifact in every format that this release writes, and record what it predicts.
+
+    RequestFailed when it does not load here.
+    """
+    session, name = context.session, context.artifact.path.stem
+    first = context.loaded()
+    if first.kind == "signatures":
+        # The one that was asked already may have changed by it, and would be saved with its changed state.
+        first = session.again(first)
+    none = Handed(context.label, directory)
+    copies: dict[Format, Path] = {}
+    findings: list[Finding] = []
+    for format in formats:
+        if not writes(context, format):
+            continue
+        folder = directory / format
+        folder.mkdir(parents=True)
+        try:
+            copies[format] = session.save(first, format, folder / _NAMES[format].format(name))
+        except RequestFailed as error:
+            if first.kind == "signatures":
+                return replace(none, skipped=f"TensorFlow cannot save this export again there ({error.type})")
+            findings.append(failed(context, format, "roundtrip-save-failed", "cannot be saved again", error))
+    if not copies and not findings:
+        return replace(none, skipped=f"{context.label} writes no {' or '.join(formats)} files")
+    try:
+        known = _known(context, first)
+    except inputs.InputsNotFound as error:
+        return replace(none, findings=(comparing.no_inputs(context, error),))
+    except NotRecorded as error:
+        return replace(none, findings=(cause(error.cause).finding(f"{context.artifact.path.name}: {error}"),))
+    return replace(none, copies=copies, known=known, findings=tuple(findings))
+
+
+_NAMES: Mapping[Format, str] = {"h5": "{}.h5", "keras": "{}.keras", "savedmodel": "{}"}
+
+
+def _known(context: Context, loaded: Loaded) -> Expected:
+    """What the model predicts here, with its noise, as expected outputs hold it."""
+    plan = comparing.plan(context, loaded)
+    asked = comparing.Asked(context, loaded, plan)
+    before = context.session.fingerprints(loaded)
+    try:
+        captured = capture(asked, generated(asked, plan), precision(context.artifact), choose=True)
+    except inputs.Refused as error:
+        raise inputs.InputsNotFound(str(error), str(error)) from None
+    return described(context, loaded, plan, captured, before)
+
+
+def check(context: Context, handed: Handed, giver: str) -> Verdict:
+    """Whether this environment loads each copy, and predicts what the one that saved it does."""
+    findings = list(handed.findings)
+    best = Measured()
+    for format, path in handed.copies.items():
+        verdict = _taken_over(context, handed, path)
+        told = f"saved as {format} by {handed.label} ({giver}): "
+        findings += [replace(finding, message=told + finding.message) for finding in verdict.findings]
+        best = best.joined(verdict.measured)
+    failing = any(finding.fails for finding in findings)
+    return Verdict(tuple(findings), best, "" if failing or handed.copies else handed.skipped)
+
+
+def _taken_over(context: Context, handed: Handed, path: Path) -> Verdict:
+    """One copy loaded and asked here."""
+    assert handed.known is not None
+    session, original = context.session, context.artifact.path
+    copy = read(path)
+    known = replace(handed.known, provenance={**handed.known.provenance, "sha256": copy.sha256})
+    taken = replace(
+        context,
+        session=replace(session, artifact=copy, loads={}, plans={}, elsewhere=None),
+        settings=replace(context.settings, copies={**context.settings.copies, path: original}),
+        known=known,
+        records=False,
+    )
+    try:
+        verdict = load.check(taken)
+        if any(finding.fails for finding in verdict.findings):
+            return verdict
+        answered = predictions.against_expected(taken, taken.loaded())
+        return replace(answered, findings=(*verdict.findings, *answered.findings))
+    finally:
+        if session.process.pid is not None:
+            session.drop(*taken.session.loads.values())
