@@ -244,6 +244,19 @@ def test_failing_rewrites_what_differs(tmp_path: Path, model: Model) -> None:
     assert np.array_equal(expected.read(stored(tmp_path)).outputs["score"], model(X))
 
 
+def test_sums_of_a_large_output_are_no_classes(tmp_path: Path) -> None:
+    def large(x: Array) -> Array:
+        return np.random.default_rng(1).normal(size=(len(x), 40_000)).astype("float32") + total(x)
+
+    def moved(x: Array) -> Array:
+        return np.where(np.arange(40_000) == 7, np.float32(9.0), large(x))
+
+    told(tmp_path, "all", large)
+    (found,) = told(tmp_path, model=moved).findings
+    assert "stored as sums" in found.detail
+    assert "argmax" not in found.detail
+
+
 def test_it_is_said_what_changed_since(tmp_path: Path) -> None:
     store(tmp_path)
     assert "score differed by up to 0.5; the artifact's digest is the same" in note(told(tmp_path, "failing", shifted))

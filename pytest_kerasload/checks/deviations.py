@@ -109,9 +109,10 @@ def differs(
         lines.append(
             f"{_rounded(one.times)} times the noise that was measured ({when}); largest difference {one.max_abs:.3g}"
         )
-    if one.classes:
+    folded = known.fold(one.name) is not None
+    if one.classes and not folded:  # sums have no classes
         lines.append(one.classes)
-    if known.fold(one.name) is not None:
+    if folded:
         lines.append(
             f"this output is large, and stored as sums of {BY} elements each; the differences are those of sums"
         )
