@@ -31,7 +31,7 @@ def differing(directory: Path, *objects: ConfigObject, digest: str = DIGEST, **p
     store(directory, **provenance)
     artifact = Artifact(path, "h5", sha256=digest, objects=objects)
     session = Told(artifact, None, KERAS3, None, directory, model=shifted)  # type: ignore[arg-type]
-    (found,) = predictions.check(Context(session, Settings((path.parent,), (), directory), None, True)).findings  # type: ignore[arg-type]
+    (found,) = predictions.check(Context(session, Settings((path.parent,), (), directory))).findings  # type: ignore[arg-type]
     return found
 
 

@@ -123,7 +123,7 @@ def told(
     settings = Settings((root,), (), directory, record=mode, **more)  # type: ignore[arg-type]
     artifact = Artifact(path, "h5", sha256=digest)
     session = Told(artifact, None, versions, None, directory, model=model, width=width)  # type: ignore[arg-type]
-    return predictions.check(Context(session, settings, None, records))
+    return predictions.check(Context(session, settings, records=records))
 
 
 def stored(directory: Path) -> Path:
