@@ -238,6 +238,8 @@ TEXTS = [
         H5,
     ),
     ("h5-mixed-precision-cast", UNKNOWN_LAYER.format("Cast"), KERAS3, H5),
+    ("h5-custom-function", "Unknown activation function: 'function'. Please ensure you are using a", KERAS2, H5),
+    ("custom-object-unresolved", "Unknown activation function: 'swish2'. Please ensure you are using a", KERAS2, H5),
     # tables of lookup layers
     (
         "h5-lookup-layer",

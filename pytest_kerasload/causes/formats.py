@@ -36,6 +36,14 @@ CAUSES: tuple[Cause, ...] = (
         source="keras-team/keras#16657; tensorflow/text#980",
     ),
     _cause(
+        "h5-custom-function",
+        "Keras 2.13 to 2.15 and tf_keras write a custom function into HDF5 as `function`, and never find it again",
+        do.SAVE_AS_KERAS,
+        "make the function a layer of its own, or save the model with TensorFlow 2.12 or older",
+        signatures=(r"Unknown \w+ function: 'function'",),
+        source="reproduced on Keras 2.13 and 2.15 and tf_keras 2.21, with registered functions and with custom_objects",
+    ),
+    _cause(
         "h5-layer-count-differs",
         "The file has weights for another number of layers than the model has on this release",
         do.SAME_RELEASE,
