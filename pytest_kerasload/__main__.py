@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from pytest_kerasload.environments import pruning
+from pytest_kerasload.reports import merging
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -15,7 +16,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prog="python -m pytest_kerasload", description="Beside pytest --keras-models=PATH."
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for module in (pruning,):
+    for module in (merging, pruning):
         module.add(commands)
     chosen = parser.parse_args(arguments)
     return int(chosen.run(chosen))

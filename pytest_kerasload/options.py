@@ -116,6 +116,7 @@ def add(parser: pytest.Parser) -> None:
     option("atol", "Absolute tolerance, over the one chosen from the dtypes", metavar="X")
     option("jobs", "Environment processes at work at once (default: from cores and memory)", metavar="N")
     option("json", "Write a JSON report", metavar="PATH")
+    option("markdown", "Write the table and what fails as Markdown, for a job's summary", metavar="PATH")
     for name, help, kind in twins:
         parser.addini(name, help, type=kind if kind != "string" else None, default=[] if kind == "args" else None)  # type: ignore[arg-type]
 
@@ -259,6 +260,7 @@ def read(config: pytest.Config, roots: Sequence[Path]) -> Settings:
         rtol=reader.parsed("rtol", _number(0), None),
         atol=reader.parsed("atol", _number(0), None),
         json=reader.parsed("json", _report, None),
+        markdown=reader.parsed("markdown", _report, None),
         jobs=int(reader.parsed("jobs", _number(1, whole=True), 0.0)) or None,
         given=_given(config),
         tables={root: tables.read(root) for root in roots},

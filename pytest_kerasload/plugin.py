@@ -218,17 +218,30 @@ class Run:
         left = [found for each in (unused, unheeded) for found in each.lines(self.settings, self.collected, shown)]
         last_failed = ["--lf"] if self.config.pluginmanager.hasplugin("lfplugin") else []
         replay = command(self.settings, shown, self.settings.models, *last_failed)
-        for line, colour in terminal.lines(self.collected, replay, left):
-            terminalreporter.line(line, **({colour: True} if colour else {}))
+        width = terminalreporter._tw.fullwidth
+        for line in terminal.lines(self.collected, self._report(), replay, width, left):
+            for text, colour in line:
+                terminalreporter.write(text, **({colour: True} if colour else {}))
+            terminalreporter.write("\n")
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self) -> None:
         if self._gate is not None:
             self._gate.close()
             self._gate = None
-        path = self.settings.json
-        if path is not None and not hasattr(self.config, "workerinput") and not self.config.option.collectonly:
-            self.collected.write(path, {name: rank for rank, name in enumerate(_CHECKS)})
+        if hasattr(self.config, "workerinput") or self.config.option.collectonly:
+            return
+        if self.settings.json is not None:
+            from pytest_kerasload.reports.collected import write_json
+
+            write_json(self.settings.json, self._report())
+        if self.settings.markdown is not None:
+            from pytest_kerasload.reports import markdown
+
+            markdown.write(self.settings.markdown, self._report())
+
+    def _report(self) -> dict[str, Any]:
+        return self.collected.as_json({name: rank for rank, name in enumerate(_CHECKS)})
 
     def pytest_unconfigure(self) -> None:
         if self._gate is not None:

@@ -15,7 +15,7 @@ import pytest
 from pytest_kerasload.checks import file as file_check
 from pytest_kerasload.findings import CheckResult, Finding, Measured, Remedy
 from pytest_kerasload.reports import failure, terminal
-from pytest_kerasload.reports.collected import Collected
+from pytest_kerasload.reports.collected import Collected, write_json
 
 TF215 = {"tensorflow": "2.15.0", "keras": "2.15.0"}
 TF220 = {"tensorflow": "2.20.0", "keras": "3.10.0"}
@@ -417,7 +417,7 @@ def test_the_order_does_not_depend_on_who_was_first() -> None:
 def test_numbers_that_json_does_not_know(tmp_path: Path) -> None:
     collected = Collected()
     collected.add(item("a.h5", "predictions", measured=Measured(float("inf"), float("nan"), 3)))
-    collected.write(tmp_path / "told.json", {})
+    write_json(tmp_path / "told.json", collected.as_json({}))
     text = (tmp_path / "told.json").read_text()
     assert "NaN" not in text
     assert "Infinity" not in text
@@ -433,7 +433,7 @@ def test_a_report_is_written_as_a_whole(tmp_path: Path, monkeypatch: pytest.Monk
 
     monkeypatch.setattr(os, "replace", stop)
     with pytest.raises(OSError, match="no space"):
-        Collected().write(tmp_path / "told.json", {})
+        write_json(tmp_path / "told.json", Collected().as_json({}))
     assert (tmp_path / "told.json").read_text() == "old"
     assert len(list(tmp_path.iterdir())) == 1
 
@@ -446,7 +446,9 @@ def test_causes_by_the_number_of_artifacts() -> None:
         told = item(f"{number}.h5", "load", "failed", "a")
         told["check"] = result.as_json()
         collected.add(told)
-    lines = [line for line, _ in terminal.lines(collected, "pytest")]
+    lines = [
+        "".join(text for text, _ in line) for line in terminal.lines(collected, collected.as_json({}), "pytest", 80)
+    ]
     assert lines[0] == "load: keras2-rnn-time-major  (7 artifacts)"
     assert lines[1] == "    0.h5, 1.h5, 2.h5, 3.h5, 4.h5 and 2 more"
 
@@ -472,4 +474,4 @@ def test_a_note_is_no_cause(project: pytest.Pytester, monkeypatch: pytest.Monkey
 def test_nothing_passed_is_not_green() -> None:
     collected = Collected()
     collected.add(item("a.h5", "load", "skipped", "a"))
-    assert [colour for _, colour in terminal.lines(collected, "pytest")][-1] == "yellow"
+    assert [line[0][1] for line in terminal.lines(collected, collected.as_json({}), "pytest", 80)][-1] == "yellow"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -54,10 +54,7 @@ class Collected:
 
     def summary(self) -> dict[str, int]:
         """The number of checks by outcome."""
-        counts = dict.fromkeys(("passed", "failed", "skipped", "error"), 0)
-        for _, check in self.checks:
-            counts[check["outcome"]] += 1
-        return counts
+        return summary(check for _, check in self.checks)
 
     def as_json(self, order: Mapping[str, int]) -> dict[str, Any]:
         """The report of the contract. ``order`` ranks checks, which xdist reports as they come."""
@@ -82,18 +79,27 @@ class Collected:
             "summary": self.summary(),
         }
 
-    def write(self, path: Path, order: Mapping[str, int]) -> None:
-        """Write the JSON report as a whole."""
-        text = json.dumps(_finite(self.as_json(order)), indent=1, ensure_ascii=False, allow_nan=False)
-        with replacing(path) as stream:
-            stream.write(f"{text}\n".encode())
+
+def summary(checks: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+    """The number of checks by outcome, as the report of the contract holds it."""
+    counts = dict.fromkeys(("passed", "failed", "skipped", "error"), 0)
+    for check in checks:
+        counts[check["outcome"]] += 1
+    return counts
+
+
+def write_json(path: Path, report: Mapping[str, Any]) -> None:
+    """Write a report as a whole."""
+    text = json.dumps(_finite(report), indent=1, ensure_ascii=False, allow_nan=False)
+    with replacing(path) as stream:
+        stream.write(f"{text}\n".encode())
 
 
 def _finite(value: Any) -> Any:
     """JSON knows no NaN and no infinity: they become null."""
     if isinstance(value, float):
         return value if value - value == 0 else None
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         return {key: _finite(item) for key, item in value.items()}
     if isinstance(value, list):
         return [_finite(item) for item in value]

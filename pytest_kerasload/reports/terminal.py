@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
+from pytest_kerasload.reports import table
 from pytest_kerasload.reports.collected import Collected
+from pytest_kerasload.reports.matrix import Matrix
+from pytest_kerasload.reports.table import Line, Segment
 
 _SHOWN = 5
 
 
-def lines(collected: Collected, replay: str, unused: Sequence[str] = ()) -> Iterator[tuple[str, str]]:
-    """Lines with a colour each (``red``, ``yellow``, ``green`` or none); ``replay`` is the command that runs what
-    failed again, ``unused`` are the lines of ``unused.lines`` and ``unheeded.lines``."""
+def lines(
+    collected: Collected, report: Mapping[str, Any], replay: str, width: int, unused: Sequence[str] = ()
+) -> Iterator[Line]:
+    """The section, line by line; ``report`` is what was collected as JSON holds it, ``replay`` the command that runs
+    what failed again, ``unused`` are the lines of ``unused.lines`` and ``unheeded.lines``."""
+    yield from (((text, colour),) for text, colour in _told(collected, unused))
+    yield from table.lines(Matrix.of(report), width)
+    yield from (((text, colour),) for text, colour in _counts(collected, replay))
+
+
+def _told(collected: Collected, unused: Sequence[str]) -> Iterator[Segment]:
     causes: dict[str, dict[str, None]] = {}
     messages: dict[str, str] = {}
     for path, check in collected.checks:
@@ -33,6 +45,9 @@ def lines(collected: Collected, replay: str, unused: Sequence[str] = ()) -> Iter
         if len(notes) > _SHOWN:
             yield f"    and {len(notes) - _SHOWN} more of which the same is to be said", ""
     yield from ((line, "yellow") for line in unused)
+
+
+def _counts(collected: Collected, replay: str) -> Iterator[Segment]:
     counts = collected.summary()
     told = ", ".join(
         f"{environment['id']} (TensorFlow {environment['tensorflow']}, {environment['flavour']} {environment['keras']})"
