@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
+
+
+Units = Literal["column", "output", "alone"]
+"""The size in which noise is told: the usual one of a column, or of the whole output. ``alone`` is that of a column
+however small it is beside the others."""
 
 
 @dataclass(frozen=True)
@@ -26,8 +31,8 @@ class Tolerance:
     noise: tuple[float, ...] = ()
     """The noise of each row in units of :func:`usual`, where it was measured; it decides then, times ``factor``."""
     factor: float = 1.0
-    by_column: bool = True
-    """Whether the units of the noise are those of columns, or of the whole output."""
+    by: Units = "column"
+    """The units of the noise."""
     quantum: float = 0.0
     """How far an expected value may lie from what was predicted, because it was written with few digits."""
     unit: float = 0.0
@@ -192,7 +197,7 @@ def _numeric(name: str, expected: Array, obtained: Array, tolerance: Tolerance) 
     with np.errstate(all="ignore"):
         difference = np.where(finite, np.abs(one - other), 0.0)
         relative = np.where(magnitude > 0, difference / np.where(magnitude > 0, magnitude, 1.0), 0.0)
-    units = usual(magnitude, tolerance.by_column)
+    units = usual(magnitude, tolerance.by)
     noise, silent = _noise(tolerance, magnitude, units) if tolerance.noise else None, ""
     if noise is None:
         allowed = _allowed(tolerance, magnitude)
@@ -282,26 +287,31 @@ def quantum(expected: Array) -> float:
     return 0.0
 
 
-def usual(magnitude: Array, by_column: bool) -> Array:
-    """The size of each element that counts for its noise: its own, or the usual one (of its column, or of the whole
-    output) where that is larger."""
-    found = np.maximum(magnitude, _scale(magnitude, by_column))
+def usual(magnitude: Array, by: Units) -> Array:
+    """The size of each element that counts for its noise: its own, or the usual one where that is larger."""
+    found = np.maximum(magnitude, _scale(magnitude, by))
     return np.asarray(np.where(found > 0, found, 1.0))
 
 
-def _scale(magnitude: Array, by_column: bool = True) -> Array:
+# Below this, float32 is near the end of its range, where some machines give 0.
+_LEAST_SCALE = 1e-30
+
+
+def _scale(magnitude: Array, by: Units = "column") -> Array:
     """How large the outputs usually are: by column (the last axis) where there are several rows, else in all.
 
     Not the largest value: one masked logit of -1e9, or a column in other units, would hide every other difference.
-    A column that is nearly zero counts as a hundredth of the usual one, because its noise comes from the same sums.
+    A column that is nearly zero counts as a hundredth of the usual one, because its noise comes from the same sums; not
+    where it counts alone, unless it is zero.
     """
     several = magnitude.ndim >= 2 and magnitude.shape[-1] > 0 and magnitude.size // magnitude.shape[-1] >= 2
-    axes = tuple(range(magnitude.ndim - 1)) if several and by_column else None
+    axes = tuple(range(magnitude.ndim - 1)) if several and by != "output" else None
     largest = magnitude.max(axis=axes)
     with np.errstate(over="ignore"):
         usual = 10 * np.quantile(magnitude, 0.75, axis=axes)
     scale = np.where(usual > 0, np.minimum(largest, usual), largest)
-    return np.asarray(np.maximum(scale, 1e-2 * np.median(scale)))
+    floor = 1e-2 * np.median(scale)
+    return np.asarray(np.where(scale > _LEAST_SCALE, scale, floor) if by == "alone" else np.maximum(scale, floor))
 
 
 def _odd(array: Array) -> Array:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pytest_kerasload import comparison
+from pytest_kerasload.comparison import Units
 
 Array = NDArray[Any]
 
@@ -24,19 +25,19 @@ SEEDS = (1, 2, 3, 4)
 @dataclass(frozen=True)
 class Noise:
     """The noise of one output: the largest difference seen, and for each row the largest in units of the usual size
-    of its column, or of the whole output (:func:`comparison.usual`). ``sources`` says which variation gave what."""
+    ``by`` says (:func:`comparison.usual`). ``sources`` says which variation gave what."""
 
     largest: float
     rows: tuple[float, ...]
     sources: Mapping[str, float]
-    by_column: bool = True
+    by: Units = "column"
 
     def as_json(self) -> dict[str, Any]:
         """The noise as the provenance of expected outputs holds it."""
         return {
             "largest": _short(self.largest),
             "rows": [_short(value) for value in self.rows],
-            "by": "column" if self.by_column else "output",
+            "by": self.by,
             "sources": {name: _short(value) for name, value in self.sources.items()},
         }
 
@@ -48,7 +49,8 @@ class Noise:
         rows, largest = told.get("rows"), told.get("largest")
         if not isinstance(rows, list) or not rows or not all(_number(value) for value in (largest, *rows)):
             return None
-        return cls(float(largest), tuple(map(float, rows)), {}, told.get("by") != "output")  # type: ignore[arg-type]
+        by = told.get("by")
+        return cls(float(largest), tuple(map(float, rows)), {}, by if by in ("output", "alone") else "column")  # type: ignore[arg-type]
 
 
 def _short(value: float) -> float:
@@ -76,26 +78,34 @@ def measured(outputs: Sequence[Array], varied: Iterable[tuple[str, Sequence[Arra
         for what, moved in moves:
             sources[what] = max(sources.get(what, 0.0), float(moved.max()))
         most = np.max([moved for _, moved in moves], axis=0) if moves else np.zeros(output.shape)
-        rows, by_column = _by_row(output, most, batch if output.shape[:1] == (batch,) else 1)
-        found.append(Noise(max(sources.values(), default=0.0), rows, sources, by_column))
+        rows, by = _by_row(output, most, batch if output.shape[:1] == (batch,) else 1)
+        found.append(Noise(max(sources.values(), default=0.0), rows, sources, by))
     return found
 
 
-def _by_row(output: Array, moved: Array, rows: int) -> tuple[tuple[float, ...], bool]:
+# Columns count alone where each of them is as exact as this, so that a column which is small because large terms
+# cancel, or which half precision can hardly hold, does not.
+_EXACT = 1e-4
+
+
+def _by_row(output: Array, moved: Array, rows: int) -> tuple[tuple[float, ...], Units]:
     """The noise of each row, in those units in which it is less in all.
 
     Columns of different scales (a price, a share) are noisy each in its own; columns that are alike are noisy alike,
     and one in which all rows happen to be small would make the others look noisy.
     """
     magnitude = np.abs(np.where(np.isfinite(output), output, 0)).astype(np.float64)
-    found = []
-    for by_column in (True, False):
-        units = comparison.usual(magnitude, by_column)
+    every: tuple[Units, ...] = ("column", "output", "alone")
+    found: list[tuple[float, int, Array]] = []
+    for rank, by in enumerate(every):
+        units = comparison.usual(magnitude, by)
         noise = (moved / units).reshape(rows, -1).max(axis=1)
+        if by == "alone" and noise.max() > _EXACT:
+            continue
         spread = np.log(units.reshape(rows, -1)).mean(axis=1) + np.log(np.maximum(noise, 1e-300))
-        found.append((float(spread.mean()), not by_column, noise))
-    _, whole, noise = min(found, key=lambda one: one[:2])
-    return tuple(map(float, noise)), not whole
+        found.append((float(spread.mean()), rank, noise))
+    _, rank, noise = min(found, key=lambda one: one[:2])
+    return tuple(map(float, noise)), every[rank]
 
 
 def _moved(one: Array, other: Array) -> Array:

@@ -80,7 +80,7 @@ def tolerance(
         chosen.share,
         max_mismatch=overrides.max_mismatch,
         noise=evidence.noise.rows,
-        by_column=evidence.noise.by_column,
+        by=evidence.noise.by,
         factor=_FACTOR if evidence.here else _FACTOR_ELSEWHERE,
         quantum=evidence.quantum,
         unit=UNITS[name],

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pytest_kerasload import capture, inputs, noise
+from pytest_kerasload import capture, comparison, inputs, noise
 from pytest_kerasload.capture import NotRecorded
 from pytest_kerasload.environments.session import InputSpec, Output
 
@@ -256,3 +256,40 @@ def test_answers_at_random_have_no_noise_that_excuses_them() -> None:
     rows = draw.normal(size=(8, 3)).astype("float32")
     outputs = [output.array for output in model.predict([rows])]
     assert capture.noise_here(model, [rows], outputs, "float32") == []
+
+
+def scaled(slope: float) -> Function:
+    """A price and a share of very different size in one output."""
+    return lambda x, w: np.stack([1e5 * (2 + np.tanh(x @ w)), 1e-3 * (2 + np.tanh(slope * (x @ w)))], axis=1)
+
+
+def allowed(one: noise.Noise, factor: float = 48.0) -> comparison.Tolerance:
+    """The tolerance that noise gives between releases."""
+    return comparison.Tolerance(1e-4, 2e-5, noise=one.rows, by=one.by, factor=factor, unit=noise.UNITS["float32"])
+
+
+def test_a_small_column_beside_a_large_one_is_noisy_alone() -> None:
+    found = captured(scaled(1.0))
+    (one,) = found.noise
+    assert one is not None
+    assert one.by == "alone"
+    expected = found.outputs[0].array
+    changed = Model(scaled(1.02)).predict(found.batch)[0].array
+    assert not comparison.compare("y", expected, changed, allowed(one)).agrees
+    rounded = Model(scaled(1.0)).perturbed(found.batch, 7, noise.UNITS["float32"])[0].array
+    assert comparison.compare("y", expected, rounded, allowed(one, 3.0)).agrees
+
+
+def test_a_column_that_is_small_because_large_terms_cancel_is_not() -> None:
+    def cancelling(x: Any, w: Any) -> Any:
+        return np.stack([x @ w, (1e3 + (x @ w).astype(np.float32)).astype(np.float32) - 1e3 - x @ w], axis=1)
+
+    (one,) = captured(cancelling).noise
+    assert one is not None
+    assert one.by != "alone"
+
+
+def test_a_column_without_a_size_counts_as_a_small_one() -> None:
+    magnitude = np.array([[1.0, 3.0, 0.0, 1e-40], [2.0, 4.0, 0.0, 1e-41]])
+    assert comparison.usual(magnitude, "alone")[0].tolist() == pytest.approx([2.0, 4.0, 0.01, 0.01])
+    assert comparison.usual(np.array([[1.0, 3.0, 1e-3], [2.0, 4.0, 1e-4]]), "alone")[0, 2] == pytest.approx(1e-3)

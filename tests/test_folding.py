@@ -37,7 +37,7 @@ def compared(now: Any, factor: float = 8.0) -> tuple[bool, bool]:
         varied = [("again", [stored(rounded(was, seed))]) for seed in (1, 2, 3, 4)]
         (measured,) = noise.measured([stored(was)], varied, batch=2)
         assert measured is not None
-        allowed = Tolerance(*(1e-4, 2e-5), noise=measured.rows, by_column=measured.by_column, factor=factor, unit=UNIT)
+        allowed = Tolerance(*(1e-4, 2e-5), noise=measured.rows, by=measured.by, factor=factor, unit=UNIT)
         chosen = folded(allowed) if stored is fold else allowed
         answers.append(comparison.compare("y", stored(was), stored(now), chosen).agrees)
     return answers[0], answers[1]
