@@ -143,12 +143,24 @@ def test_five_environments_in_eighty_columns() -> None:
 
 
 def test_environments_of_long_names_are_numbered() -> None:
-    names = [f"tensorflow==2.{minor}.0,keras==3.3.3" for minor in range(16, 22)]
+    names = [f"tensorflow==2.{minor}.0,keras==3.3.3" for minor in range(16, 21)]
     told = report(names, x=[*static(), *[one for name in names for one in good(name)]])
     found = drawn(told)
     assert max(map(len, found)) <= 80
-    assert found[0].split() == ["(1)", "(2)", "(3)", "(4)", "(5)", "(6)"]
+    assert found[0].split() == ["(1)", "(2)", "(3)", "(4)", "(5)"]
     assert found[2:] == [f"  ({number}) {name}" for number, name in enumerate(names, 1)]
+
+
+def test_environments_that_do_not_fit_follow_below() -> None:
+    names = [f"tf2.{minor}" for minor in range(3, 22)]
+    checks = [one for name in names[:-1] for one in good(name)]
+    last = [*bad(names[-1], "load", "version:gone"), check("handover", "tf2.3->tf2.4", "failed", "version:lost")]
+    told = report(names, x=[*static(), *checks, *last])
+    found = drawn(told)
+    assert max(map(len, found)) <= 80
+    headings = [line.split() for line in found if line.startswith("   ") and "tf2" in line and ":" not in line]
+    assert [name for line in headings[: len(headings) // 2] for name in line] == names
+    assert [line for line in found if ":" in line] == ["    gone: tf2.21", "    lost: tf2.3->tf2.4"]
 
 
 def test_a_cause_for_each_environment() -> None:

@@ -14,6 +14,8 @@ Line = tuple[Segment, ...]
 _COLUMN = 9
 """The longest word of a cell."""
 _LEAST_NAME = 16
+_LONGEST = 24
+"""Longer names of environments are numbered."""
 _ROWS = 60
 """More artifacts than these, and only those that fail are shown."""
 
@@ -21,40 +23,60 @@ _SHOWN = {"passed": ("ok", "green"), "skipped": ("-", "yellow"), "absent": ("", 
 
 
 def lines(matrix: Matrix, width: int) -> Iterator[Line]:
-    """The table, a line after the other; nothing where one environment or none was asked."""
+    """The table, a line after the other; nothing where one environment or none was asked.
+
+    Environments that do not fit beside each other follow below.
+    """
     if len(matrix.environments) < 2 or not matrix.rows:
         return
-    headings, legend = _headings(matrix.environments, width)
+    headings, legend = _headings(matrix.environments)
     columns = [max(len(heading), _COLUMN) for heading in headings]
     longest = max(len(row.artifact) for row in matrix.rows)
-    name = min(longest, max(_LEAST_NAME, width - 2 - sum(columns) - 2 * len(columns)))
-    yield ((" " * (2 + name) + "".join(f"  {text:<{size}}" for text, size in zip(headings, columns, strict=True)), ""),)
-    failing = [row for row in matrix.rows if row.failed]
-    shown = matrix.rows if len(matrix.rows) <= _ROWS else failing
-    for row in shown:
-        yield from _row(row, matrix, name, columns, width)
+    blocks = list(_blocks(columns, width - 2 - min(longest, _LEAST_NAME)))
+    for block in blocks:
+        name = min(longest, max(_LEAST_NAME, width - 2 - sum(columns[block]) - 2 * len(columns[block])))
+        yield _line(" " * (2 + name), headings[block], columns[block])
+        shown = matrix.rows if len(matrix.rows) <= _ROWS else [row for row in matrix.rows if row.failed]
+        for row in shown:
+            part = Row(row.artifact, row.cells[block], row.handovers if block is blocks[-1] else {})
+            yield from _row(part, matrix.environments[block], name, columns[block], width)
     if len(shown) < len(matrix.rows):
         yield ((f"  and {len(matrix.rows) - len(shown)} artifacts more, which fail nowhere", "green"),)
     for text in legend:
         yield ((f"  {text}", ""),)
-    yield from _pairs(matrix, headings, columns)
+    yield from _pairs(matrix, headings, columns, width)
 
 
-def _headings(environments: Sequence[str], width: int) -> tuple[list[str], list[str]]:
-    """What stands above the columns: the environments, or their numbers where they do not fit, which are explained."""
-    if 2 + _LEAST_NAME + sum(2 + max(len(one), _COLUMN) for one in environments) <= width:
+def _headings(environments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """What stands above the columns: the environments, or their numbers where some are long, which are explained."""
+    if max(map(len, environments)) <= _LONGEST:
         return list(environments), []
     numbers = [f"({index})" for index in range(1, len(environments) + 1)]
     return numbers, [f"{number} {one}" for number, one in zip(numbers, environments, strict=True)]
 
 
-def _row(row: Row, matrix: Matrix, name: int, columns: Sequence[int], width: int) -> Iterator[Line]:
+def _blocks(columns: Sequence[int], width: int) -> Iterator[slice]:
+    """Columns that fit beside each other; at least one."""
+    start = taken = 0
+    for place, size in enumerate(columns):
+        if place > start and taken + 2 + size > width:
+            yield slice(start, place)
+            start, taken = place, 0
+        taken += 2 + size
+    yield slice(start, len(columns))
+
+
+def _line(first: str, texts: Sequence[str], columns: Sequence[int]) -> Line:
+    return ((first + "".join(f"  {text:<{size}}" for text, size in zip(texts, columns, strict=True)), ""),)
+
+
+def _row(row: Row, environments: Sequence[str], name: int, columns: Sequence[int], width: int) -> Iterator[Line]:
     artifact = row.artifact if len(row.artifact) <= name else "…" + row.artifact[len(row.artifact) - name + 1 :]
     segments: list[Segment] = [(f"  {artifact:<{name}}", "")]
     for cell, size in zip(row.cells, columns, strict=True):
         text, colour = _text(cell)
         segments += [("  ", ""), (f"{text:<{size}}", colour)]
-    causes = row.causes(matrix.environments)
+    causes = row.causes(environments)
     taken = sum(len(text) for text, _ in segments)
     if len(causes) == 1 and not row.handovers and taken + 2 + len(next(iter(causes))) <= width:
         yield (*segments, (f"  {next(iter(causes))}", ""))
@@ -68,19 +90,19 @@ def _text(cell: Cell) -> Segment:
     return _SHOWN.get(cell.outcome, (cell.word, "red"))
 
 
-def _pairs(matrix: Matrix, headings: Sequence[str], columns: Sequence[int]) -> Iterator[Line]:
+def _pairs(matrix: Matrix, headings: Sequence[str], columns: Sequence[int], width: int) -> Iterator[Line]:
     """Handovers: who saves down, who loads across, and how many artifacts of how many were taken over."""
     if not matrix.pairs:
         return
     first = max(len("saved in"), *(len(heading) for heading in headings))
     yield ((f"  {'saved in':<{first}}  taken over in", ""),)
-    yield (
-        (" " * (2 + first) + "".join(f"  {text:<{size}}" for text, size in zip(headings, columns, strict=True)), ""),
-    )
-    for giver, heading in zip(matrix.environments, headings, strict=True):
-        segments: list[Segment] = [(f"  {heading:<{first}}", "")]
-        for taker, size in zip(matrix.environments, columns, strict=True):
-            passed, made = matrix.pairs.get((giver, taker), (0, 0))
-            text = f"{passed} of {made}" if made else "" if giver == taker else "-"
-            segments += [("  ", ""), (f"{text:<{size}}", "green" if made and passed == made else "red" if made else "")]
-        yield tuple(segments)
+    for block in _blocks(columns, width - 2 - first):
+        yield _line(" " * (2 + first), headings[block], columns[block])
+        for giver, heading in zip(matrix.environments, headings, strict=True):
+            segments: list[Segment] = [(f"  {heading:<{first}}", "")]
+            for taker, size in zip(matrix.environments[block], columns[block], strict=True):
+                passed, made = matrix.pairs.get((giver, taker), (0, 0))
+                text = f"{passed} of {made}" if made else "" if giver == taker else "-"
+                colour = "" if not made else "green" if passed == made else "red"
+                segments += [("  ", ""), (f"{text:<{size}}", colour)]
+            yield tuple(segments)
