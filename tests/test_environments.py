@@ -277,7 +277,7 @@ def test_no_python_for_it(index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(uv, "python", lambda wanted: sys.executable if running in wanted else None)
     monkeypatch.setattr(uv, "downloaded", lambda version: uv.create(index.parent / "none", "3.99") or "")
     told = unavailable("tf2.3")
-    assert "TensorFlow 2.3 runs on Python 3.8 or 3.7, and none of them is installed" in told
+    assert "TensorFlow 2.3 runs on Python 3.8, and it is neither installed, nor can be downloaded" in told
     assert "The nearest that can be had: tensorflow-cpu==2." in told
 
 
@@ -341,3 +341,11 @@ def test_what_is_being_made_is_not_pruned(index: Path, capsys: pytest.CaptureFix
         assert main(["prune", "--days=0"]) == 0
     assert "it is being made" in capsys.readouterr().out
     assert len(making.kept()) == 1
+
+
+def test_a_python_that_is_too_old(pytester: pytest.Pytester) -> None:
+    builders.h5(pytester.path / "clf.h5")
+    builders.interpreter(pytester.path / "old", {"tensorflow": "1.15.0"}, python="3.7.16")
+    result = pytester.runpytest_inprocess("--keras-models=clf.h5", "--keras-env=./old", "-k", "version")
+    result.assert_outcomes(failed=1)
+    assert "Python 3.7.16 is too old: the gate works in" in " ".join(result.stdout.str().split())

@@ -113,7 +113,8 @@ def _why(recipe: Recipe, refused: uv.UvRefused) -> str:
         return refused.said
     if refused.reason == "python":
         needs = f"TensorFlow {recipe.tensorflow[0]}.{recipe.tensorflow[1]} runs on Python {_either(recipe.pythons)}"
-        return f"{needs}, and none of them is installed or can be downloaded by uv ({refused.said})"
+        none = "none of them is installed or" if len(recipe.pythons) > 1 else "it is neither installed, nor"
+        return f"{needs}, and {none} can be downloaded by uv ({refused.said})"
     if refused.reason == "network":
         return f"the package index cannot be reached ({refused.said})"
     wanted = Requirement(recipe.requirements[0])

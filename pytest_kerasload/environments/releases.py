@@ -9,8 +9,8 @@ Minor = tuple[int, int]
 
 @dataclass(frozen=True)
 class Release:
-    """One minor release: the Pythons that it has wheels for, the one to take first in front, and requirements that its
-    own metadata lacks because what breaks it came later."""
+    """One minor release: the Pythons from 3.8 that it has wheels for, the one to take first in front, and requirements
+    that its own metadata lacks because what breaks it came later."""
 
     minor: Minor
     pythons: tuple[str, ...]
@@ -33,8 +33,8 @@ _KERAS_2_6 = ("keras<2.7", "tensorflow-estimator<2.7")
 
 # Source: the wheels of tensorflow-cpu on PyPI for Linux; each of these was made and loaded a model.
 RELEASES = (
-    Release((2, 3), ("3.8", "3.7"), (_PROTOBUF, "h5py<3")),
-    Release((2, 4), ("3.8", "3.7"), (_PROTOBUF,)),
+    Release((2, 3), ("3.8",), (_PROTOBUF, "h5py<3")),
+    Release((2, 4), ("3.8",), (_PROTOBUF,)),
     Release((2, 5), ("3.9", "3.8"), (_PROTOBUF,)),
     Release((2, 6), ("3.9", "3.8"), (_PROTOBUF, *_KERAS_2_6)),
     Release((2, 7), ("3.9", "3.8"), (_PROTOBUF, _NUMPY)),

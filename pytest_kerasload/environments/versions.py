@@ -6,12 +6,15 @@ import json
 import os
 import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from packaging.version import Version
 
 from pytest_kerasload.environments.spec import EnvironmentSpec
+
+OLDEST_PYTHON = (3, 8)
+"""In which the worker, and execnet's part of it, runs."""
 
 
 @dataclass(frozen=True)
@@ -55,12 +58,19 @@ class Versions:
 
 # Run by the environment's own interpreter. Package metadata tells in milliseconds what importing TensorFlow would.
 _PROBE = """
-import importlib.metadata as m, json, sys
+import json, sys
+try:
+    import importlib.metadata as m
+    found = ((d.metadata["Name"], d.version) for d in m.distributions())
+except ImportError:  # Python 3.7
+    import glob, os
+    places = (p for folder in sys.path for p in glob.glob(os.path.join(folder, "*.dist-info")))
+    found = (os.path.basename(p)[:-10].split("-")[:2] for p in places)
 names = {}
-for d in m.distributions():
-    n = (d.metadata["Name"] or "").lower().replace("_", "-")
+for name, version in found:
+    n = (name or "").lower().replace("_", "-")
     if n.startswith(("tensorflow", "tf-nightly", "keras", "tf-keras", "intel-tensorflow")):
-        names.setdefault(n, d.version)
+        names.setdefault(n, version)
 print(json.dumps({"python": "%d.%d.%d" % sys.version_info[:3], "packages": names}))
 """
 
@@ -122,4 +132,8 @@ def probe(spec: EnvironmentSpec) -> Versions:
     except (OSError, subprocess.SubprocessError, ValueError) as error:
         said = (getattr(error, "stderr", None) or str(error)).strip().splitlines()
         return Versions("", None, None, "keras3", f"its interpreter does not run: {said[-1] if said else error!r}")
-    return of_packages(told["python"], told["packages"], legacy)
+    found = of_packages(told["python"], told["packages"], legacy)
+    if Version(found.python).release < OLDEST_PYTHON and not found.problem:
+        oldest = ".".join(map(str, OLDEST_PYTHON))
+        return replace(found, problem=f"Python {found.python} is too old: the gate works in Python {oldest} and later")
+    return found
