@@ -163,6 +163,16 @@ def test_environments_that_do_not_fit_follow_below() -> None:
     assert [line for line in found if ":" in line] == ["    gone: tf2.21", "    lost: tf2.3->tf2.4"]
 
 
+def test_names_that_do_not_fit_lose_what_they_share() -> None:
+    folder = "a-directory-with-a-long-name/models"
+    told = report(FIVE, x=[*static(), *[one for name in FIVE for one in good(name)]], y=[*static(), *good("tf2.8")])
+    for artifact in told["artifacts"]:
+        artifact["path"] = f"{folder}/{artifact['path']}"
+    assert [line.split()[0] for line in drawn(told)[1:]] == ["x.h5", "y.h5"]
+    told["artifacts"][0]["path"] = "/elsewhere/x.h5"
+    assert drawn(told)[1].split()[0] == "/elsewhere/x.h5"
+
+
 def test_a_cause_for_each_environment() -> None:
     told = report(
         ("a", "b", "c"),

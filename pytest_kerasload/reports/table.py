@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from pytest_kerasload.reports.matrix import Cell, Matrix, Row
 
@@ -25,26 +27,39 @@ _SHOWN = {"passed": ("ok", "green"), "skipped": ("-", "yellow"), "absent": ("", 
 def lines(matrix: Matrix, width: int) -> Iterator[Line]:
     """The table, a line after the other; nothing where one environment or none was asked.
 
-    Environments that do not fit beside each other follow below.
+    Environments that do not fit beside each other follow below; where names do not fit, the directory that all
+    artifacts are in is left out.
     """
     if len(matrix.environments) < 2 or not matrix.rows:
         return
     headings, legend = _headings(matrix.environments)
     columns = [max(len(heading), _COLUMN) for heading in headings]
-    longest = max(len(row.artifact) for row in matrix.rows)
+    rows = matrix.rows
+    if max(len(row.artifact) for row in rows) > width - 2 - sum(columns) - 2 * len(columns):
+        shared = _shared([row.artifact for row in rows])
+        rows = tuple(replace(row, artifact=row.artifact[len(shared) :].lstrip("/")) for row in rows)
+    longest = max(len(row.artifact) for row in rows)
     blocks = list(_blocks(columns, width - 2 - min(longest, _LEAST_NAME)))
     for block in blocks:
         name = min(longest, max(_LEAST_NAME, width - 2 - sum(columns[block]) - 2 * len(columns[block])))
         yield _line(" " * (2 + name), headings[block], columns[block])
-        shown = matrix.rows if len(matrix.rows) <= _ROWS else [row for row in matrix.rows if row.failed]
+        shown = rows if len(rows) <= _ROWS else [row for row in rows if row.failed]
         for row in shown:
             part = Row(row.artifact, row.cells[block], row.handovers if block is blocks[-1] else {})
             yield from _row(part, matrix.environments[block], name, columns[block], width)
-    if len(shown) < len(matrix.rows):
-        yield ((f"  and {len(matrix.rows) - len(shown)} artifacts more, which fail nowhere", "green"),)
+    if len(shown) < len(rows):
+        yield ((f"  and {len(rows) - len(shown)} artifacts more, which fail nowhere", "green"),)
     for text in legend:
         yield ((f"  {text}", ""),)
     yield from _pairs(matrix, headings, columns, width)
+
+
+def _shared(artifacts: Sequence[str]) -> str:
+    """The directory that all artifacts are in; empty where there is none."""
+    try:
+        return posixpath.commonpath([posixpath.dirname(one) for one in artifacts])
+    except ValueError:  # some of them absolute
+        return ""
 
 
 def _headings(environments: Sequence[str]) -> tuple[list[str], list[str]]:
