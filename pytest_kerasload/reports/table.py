@@ -37,7 +37,7 @@ def lines(matrix: Matrix, width: int) -> Iterator[Line]:
     rows = matrix.rows
     if max(len(row.artifact) for row in rows) > width - 2 - sum(columns) - 2 * len(columns):
         shared = _shared([row.artifact for row in rows])
-        rows = tuple(replace(row, artifact=row.artifact[len(shared) :].lstrip("/")) for row in rows)
+        rows = tuple(replace(row, artifact=row.artifact.removeprefix(f"{shared}/")) for row in rows)
     longest = max(len(row.artifact) for row in rows)
     blocks = list(_blocks(columns, width - 2 - min(longest, _LEAST_NAME)))
     for block in blocks:
