@@ -37,7 +37,7 @@ def lines(matrix: Matrix, width: int) -> Iterator[Line]:
     rows = matrix.rows
     if max(len(row.artifact) for row in rows) > width - 2 - sum(columns) - 2 * len(columns):
         shared = _shared([row.artifact for row in rows])
-        rows = tuple(replace(row, artifact=row.artifact.removeprefix(f"{shared}/")) for row in rows)
+        rows = tuple(replace(row, artifact=row.artifact.removeprefix(shared)) for row in rows)
     longest = max(len(row.artifact) for row in rows)
     blocks = list(_blocks(columns, width - 2 - min(longest, _LEAST_NAME)))
     for block in blocks:
@@ -55,11 +55,12 @@ def lines(matrix: Matrix, width: int) -> Iterator[Line]:
 
 
 def _shared(artifacts: Sequence[str]) -> str:
-    """The directory that all artifacts are in; empty where there is none."""
+    """The directory that all artifacts are in, with its slash; empty where there is none."""
     try:
-        return posixpath.commonpath([posixpath.dirname(one) for one in artifacts])
+        found = posixpath.commonpath([posixpath.dirname(one) for one in artifacts])
     except ValueError:  # some of them absolute
         return ""
+    return f"{found}/" if found.strip("/") else ""
 
 
 def _headings(environments: Sequence[str]) -> tuple[list[str], list[str]]:
