@@ -14,7 +14,7 @@ import builders
 import pytest
 
 from pytest_kerasload.__main__ import main
-from pytest_kerasload.environments import making, recipe, releases, spec, uv
+from pytest_kerasload.environments import making, recipe, releases, spec, uv, versions
 from pytest_kerasload.environments.making import Unavailable
 
 
@@ -98,6 +98,9 @@ def asked(environment: spec.EnvironmentSpec, expression: str) -> str:
         ("tensorflow==2.21.0", ("tensorflow==2.21.0",), ()),
         ("tensorflow==2.21.0,numpy>=2,<2.3", ("tensorflow==2.21.0", "numpy<2.3,>=2"), ()),
         ("tf2.99", ("tensorflow-cpu==2.99.*",), ()),
+        ("TensorFlow_CPU==2.15.1", ("tensorflow-cpu==2.15.1",), ("numpy<2",)),
+        ("tensorflow[and-cuda]==2.21.0", ("tensorflow[and-cuda]==2.21.0",), ()),
+        ("tf2.15,numpy>=1.26", ("tensorflow-cpu==2.15.*", "numpy>=1.26"), ("numpy<2",)),
     ],
 )
 def test_a_spec_stands_for_requirements(
@@ -118,9 +121,10 @@ def test_the_users_python_is_the_only_one() -> None:
     assert found.pythons == ("3.10",)
 
 
-def test_legacy_needs_tf_keras_since_tensorflow_2_16() -> None:
+def test_legacy_needs_tf_keras_since_tensorflow_2_15() -> None:
     assert recipe.parse("tf2.21", legacy=True).requirements[1:] == ("tf-keras~=2.21.0",)
-    assert recipe.parse("tf2.15", legacy=True).requirements[1:] == ()
+    assert recipe.parse("tf2.15", legacy=True).requirements[1:] == ("tf-keras~=2.15.0",)
+    assert recipe.parse("tf2.14", legacy=True).requirements[1:] == ()
     assert recipe.parse("tf2.21,tf_keras==2.21.0", legacy=True).requirements[1:] == ("tf_keras==2.21.0",)
 
 
@@ -131,6 +135,8 @@ def test_legacy_needs_tf_keras_since_tensorflow_2_16() -> None:
         ("tf2.15,python>3", "give one Python: python==3.11"),
         ("tf2.15,keras", "keras without a version; give keras==X"),
         ("tf2.15,keras=3", "'keras=3' is no requirement"),
+        ("tf2.15,", "'tf2.15,': nothing stands behind a comma"),
+        ("tf2.15,tensorflow==2.16.1", "'tf2.15,tensorflow==2.16.1': TensorFlow is named twice"),
         ("keras==3.3.3", "the first requirement is TensorFlow's"),
         ("tensorflow>=2.15", "the first requirement is TensorFlow's"),
         ("tf1.12", "older than the oldest that is supported"),
@@ -140,6 +146,25 @@ def test_a_spec_that_makes_no_sense(text: str, says: str) -> None:
     with pytest.raises(ValueError, match=r".+") as caught:
         spec.parse(text, Path())
     assert says in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("keras", "legacy", "told"),
+    [
+        ({"keras": "2.15.0"}, False, ("2.15.0", "keras2")),
+        ({"keras": "2.15.0", "tf-keras": "2.15.1"}, False, ("2.15.0", "keras2")),
+        ({"keras": "2.15.0", "tf-keras": "2.15.1"}, True, ("2.15.1", "tf_keras")),
+        ({"keras": "2.15.0"}, True, (None, "tf_keras")),
+        ({"keras": "3.3.3"}, False, ("3.3.3", "keras3")),
+    ],
+)
+def test_tensorflow_2_15_takes_the_keras_that_it_is_told(
+    keras: dict[str, str], legacy: bool, told: tuple[str | None, str]
+) -> None:
+    """As its lazy_loader.py does."""
+    found = versions.of_packages("3.11.7", {"tensorflow-cpu": "2.15.1", **keras}, legacy)
+    assert (found.keras, found.flavour) == told
+    assert bool(found.problem) == (found.keras is None)
 
 
 def test_equal_wishes_share_an_environment() -> None:
@@ -220,6 +245,12 @@ def test_pins_of_an_old_release_are_heeded(index: Path) -> None:
     making.make([("old", wanted)], lambda line: None)
     found = spec.EnvironmentSpec("old", str(making.interpreter(wanted)))
     assert asked(found, "metadata.version('numpy')") == "1.26.4"
+
+
+def test_a_package_of_a_url_is_installed(index: Path, tmp_path: Path) -> None:
+    wheel(tmp_path, "acme-layers", "1.0")
+    (found,), _ = made(f"tf2.21,acme-layers @ {(tmp_path / 'acme_layers-1.0-py3-none-any.whl').as_uri()}")
+    assert asked(found, "metadata.version('acme-layers')") == "1.0"
 
 
 # ---- what cannot be had

@@ -73,13 +73,15 @@ def looks_like_one(text: str) -> bool:
     first = text.split(",")[0].strip()
     if _SHORT.fullmatch(first):
         return True
-    name = re.match(r"[A-Za-z0-9_.-]+(?=\s*(==|~=|>=|<=|!=|<|>))", first)
+    name = re.match(r"[A-Za-z0-9_.-]+(\[[^\]]*\])?(?=\s*(==|~=|>=|<=|!=|<|>))", first)
     return name is not None
 
 
 def parse(text: str, *, legacy: bool = False) -> Recipe:
     """The environment that a spec asks for; ValueError, with what can be given, for one that makes no sense."""
     first, *others = _parts(text)
+    if "" in others:
+        raise ValueError(f"{text!r}: nothing stands behind a comma")
     tensorflow, minor = _tensorflow(first, text)
     known = release(minor)
     pythons = known.pythons
@@ -95,11 +97,14 @@ def parse(text: str, *, legacy: bool = False) -> Recipe:
             continue
         if not one.specifier and not one.url:
             raise ValueError(f"{text!r}: {one.name} without a version; give {one.name}==X")
+        if _name(one) in _TENSORFLOWS:
+            raise ValueError(f"{text!r}: TensorFlow is named twice")
         found.append(one)
-    if legacy and minor >= (2, 16) and "tf-keras" not in map(_name, found):
+    # TensorFlow 2.15 heeds TF_USE_LEGACY_KERAS too (its lazy_loader.py), and brings no tf.keras without tf_keras then.
+    if legacy and minor >= (2, 15) and "tf-keras" not in map(_name, found):
         found.append(Requirement(f"tf-keras~={minor[0]}.{minor[1]}.0"))
-    named = {_name(one) for one in found}
-    pins = tuple(pin for pin in known.pins if _name(Requirement(pin)) not in named)
+    exact = {_name(one) for one in found if one.url or any(part.operator == "==" for part in one.specifier)}
+    pins = tuple(pin for pin in known.pins if _name(Requirement(pin)) not in exact)
     return Recipe(minor, (str(tensorflow), *map(str, found)), pins, pythons)
 
 
@@ -124,6 +129,7 @@ def _tensorflow(first: str, text: str) -> tuple[Requirement, Minor]:
     version = next((one.version for one in found.specifier if one.operator in ("==", "===", "~=")), "")
     if _name(found) not in _TENSORFLOWS or not version:
         raise ValueError(f"{text!r}: the first requirement is TensorFlow's: tf2.15, or tensorflow==2.15.1")
+    found.name = _name(found)
     return found, _minor(version.removesuffix(".*"))
 
 

@@ -90,7 +90,7 @@ def _runs(interpreter: str) -> bool:
 
 
 def resolve(requirements: Sequence[str], interpreter: str, without: str = "") -> tuple[str, ...]:
-    """``name==version`` of every package that the requirements bring along, ``without`` one of them."""
+    """``name==version`` (or ``name @ url``) of every package that the requirements bring along, ``without`` one."""
     with tempfile.TemporaryDirectory(prefix="kerasload-") as folder:
         wanted = Path(folder, "wanted.in")
         wanted.write_text("\n".join(requirements) + "\n", encoding="utf-8")
@@ -99,7 +99,7 @@ def resolve(requirements: Sequence[str], interpreter: str, without: str = "") ->
             Path(folder, "without.txt").write_text(f"{without}; python_version < '0'\n", encoding="utf-8")
             options += ["--override", str(Path(folder, "without.txt"))]
         told = _run(["pip", "compile", *options, str(wanted)])
-    return tuple(line.strip() for line in told.splitlines() if re.match(r"[\w.-]+==", line))
+    return tuple(line.strip() for line in told.splitlines() if re.match(r"[\w.-]+(==| @ )", line))
 
 
 def create(directory: Path, interpreter: str) -> None:

@@ -21,7 +21,7 @@ OLDEST_PYTHON = (3, 8)
 class Versions:
     """The releases of one environment.
 
-    ``flavour`` is ``keras2`` (tf.keras before TensorFlow 2.16), ``keras3``, or ``tf_keras``
+    ``flavour`` is ``keras2`` (tf.keras up to TensorFlow 2.15), ``keras3``, or ``tf_keras``
     (``TF_USE_LEGACY_KERAS=1``; ``keras`` is then tf_keras' own version). ``tensorflow`` and ``keras`` are None
     where there is none.
     """
@@ -96,9 +96,11 @@ def of_packages(python: str, packages: Mapping[str, str], legacy: bool) -> Versi
     minor = Version(tensorflow).release[:2]
     if minor < (2, 6):  # Keras was a part of TensorFlow; tf.keras called itself 2.4.0 in both 2.4 and 2.5
         return Versions(python, tensorflow, "2.4.0" if minor >= (2, 4) else _bundled(minor), "keras2")
-    if minor < (2, 16):
+    keras3 = Version(packages.get("keras") or "0").major >= 3
+    # TensorFlow 2.15 takes either already where it is asked to (its lazy_loader.py); it comes with Keras 2.
+    if minor < (2, 15) or (minor == (2, 15) and not legacy and not keras3):
         keras = packages.get("keras") or packages.get("keras-nightly") or tensorflow
-        if Version(keras).major >= 3:  # installed by hand; tf.keras stays what TensorFlow was built with
+        if keras3:  # installed by hand; tf.keras stays what TensorFlow was built with
             keras = tensorflow
         return Versions(python, tensorflow, keras, "keras2")
     if legacy:

@@ -40,7 +40,7 @@ class Runtime:
         self.keras3 = release(self.keras_version) >= (3,)
         if self.keras3:
             self.flavour = "keras3"
-        elif release(tf.__version__) >= (2, 16):
+        elif tf.keras.__name__.split(".")[0] == "tf_keras":
             self.flavour = "tf_keras"
         else:
             self.flavour = "keras2"
