@@ -290,6 +290,18 @@ def test_no_network(index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert told.endswith(". In the cache: tensorflow-cpu==2.21.*")
 
 
+def test_a_cache_that_cannot_be_written(
+    index: Path, monkeypatch: pytest.MonkeyPatch, pytester: pytest.Pytester
+) -> None:
+    builders.h5(pytester.path / "clf.h5")
+    (index.parent / "file").touch()
+    monkeypatch.setattr(making, "cache", lambda: index.parent / "file" / "environments")
+    result = pytester.runpytest_inprocess("--keras-models=clf.h5", "--keras-env=tf2.21")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "--keras-env=tf2.21: it cannot be kept in " in result.stderr.str()
+    assert "Not a directory" in result.stderr.str()
+
+
 def test_no_uv(index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "uv", None)
     monkeypatch.setenv("PATH", "")
@@ -372,6 +384,33 @@ def test_what_is_being_made_is_not_pruned(index: Path, capsys: pytest.CaptureFix
         assert main(["prune", "--days=0"]) == 0
     assert "it is being made" in capsys.readouterr().out
     assert len(making.kept()) == 1
+
+
+def test_what_a_run_works_in_is_not_pruned(index: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (one,), _ = made("tf2.21")
+    with subprocess.Popen([one.python, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        assert main(["prune", "--days=0"]) == 0
+        assert f"process {process.pid} runs in it" in capsys.readouterr().out
+        process.communicate(b"\n")
+    assert len(making.kept()) == 1
+
+
+def test_a_prune_that_was_interrupted_is_finished(
+    index: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    made("tf2.21")
+    with monkeypatch.context() as patch:
+        patch.setattr("shutil.rmtree", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            main(["prune", "--days=0"])
+    assert making.kept() == []
+    made("tf2.21")
+    assert main(["prune"]) == 0  # however young: nobody is at work on it
+    assert "1 environment deleted, 1 left" in capsys.readouterr().out
+    assert [path for path in making.cache().iterdir() if path.is_dir()] == [one.directory for one in making.kept()]
 
 
 def test_a_python_that_is_too_old(pytester: pytest.Pytester) -> None:

@@ -22,6 +22,8 @@ from pytest_kerasload.environments.releases import nearest
 
 Tell = Callable[[str], None]
 
+HALF = ".making"
+"""What directories of the cache end with that are being made or deleted, or were when their process ended."""
 _TOLD = "kerasload.json"
 """In a directory of the cache once its environment is whole: what it was made of."""
 _TRIED = 5
@@ -176,18 +178,21 @@ def _make(spec: str, recipe: Recipe, python: str, packages: Sequence[str], tell:
     from filelock import FileLock, Timeout
 
     directory = cache() / recipe.key
-    directory.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(f"{directory}.lock")
     try:
+        directory.parent.mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=0)
     except Timeout:
         tell(f"{spec}: another process is making it; waiting")
         lock.acquire()
+    except OSError as error:
+        raise Unavailable(f"{spec}: it cannot be kept in {directory.parent}: {error.strerror or error}") from None
     try:
         if _whole(directory):
             return
         began = time.monotonic()
-        which = next(one for one in packages if one.startswith(("tensorflow==", "tensorflow-cpu==", "tensorflow-")))
+        name = Requirement(recipe.requirements[0]).name
+        which = next((one for one in packages if one.startswith(f"{name}==")), name)
         tell(f"{spec}: making it of {which} and {len(packages) - 1} other packages, with {python}")
         with _aside(directory) as aside:
             uv.create(aside, python)
@@ -214,7 +219,7 @@ def _progress(spec: str, line: str, tell: Tell) -> None:
 @contextmanager
 def _aside(directory: Path) -> Iterator[Path]:
     """A directory beside the one that is wanted, gone at the end unless it was renamed."""
-    folder = Path(tempfile.mkdtemp(prefix=f"{directory.name}.", suffix=".making", dir=directory.parent))
+    folder = Path(tempfile.mkdtemp(prefix=f"{directory.name}.", suffix=HALF, dir=directory.parent))
     try:
         yield folder
     finally:
@@ -236,7 +241,7 @@ def kept() -> list[Kept]:
     """Every environment in the cache, by name; what an interrupted run left half made is not among them."""
     found = []
     for path in sorted(cache().glob(f"*/{_TOLD}"), key=lambda one: Version(one.parent.name[2:].partition("-")[0])):
-        if _whole(path.parent):
+        if _whole(path.parent) and path.parent.suffix != HALF:
             told = json.loads(path.read_text(encoding="utf-8"))
             rest = tuple(told["requirements"]), told["python"], tuple(told["packages"])
             found.append(Kept(path.parent, *rest, used=used(path.parent)))

@@ -41,15 +41,16 @@ def _show(_: argparse.Namespace) -> int:
 
 
 def _prune(chosen: argparse.Namespace) -> int:
-    """Delete environments, and what interrupted runs left of some; nothing that is being made now."""
+    """Delete environments, and what interrupted runs left of some; nothing that is being made or used now."""
     from filelock import FileLock, Timeout
 
     deleted = 0
     cache = making.cache()
     for path in sorted(cache.iterdir()) if cache.is_dir() else []:
-        if not path.is_dir() or (time.time() - making.used(path)) / _DAY < chosen.days:
+        half = path.suffix == making.HALF
+        if not path.is_dir() or (not half and (time.time() - making.used(path)) / _DAY < chosen.days):
             continue
-        key = path.name.split(".making")[0].rsplit(".", 1)[0] if path.name.endswith(".making") else path.name
+        key = path.stem.rpartition(".")[0] if half else path.name
         lock = FileLock(f"{cache / key}.lock")
         try:
             lock.acquire(timeout=0)
@@ -57,8 +58,12 @@ def _prune(chosen: argparse.Namespace) -> int:
             print(f"left {path.name}: it is being made")
             continue
         try:
+            user = _user(path)
+            if user is not None:
+                print(f"left {path.name}: process {user} runs in it")
+                continue
             size = _size(path)
-            aside = path if path.name.endswith(".making") else path.with_name(f"{path.name}.deleted.making")
+            aside = path if half else path.with_name(f"{path.name}.{os.getpid()}{making.HALF}")
             os.replace(path, aside)  # at once: no run finds half of it
             shutil.rmtree(aside)
             deleted += 1
@@ -67,6 +72,17 @@ def _prune(chosen: argparse.Namespace) -> int:
             lock.release()
     print(f"{deleted} environment{'' if deleted == 1 else 's'} deleted, {len(making.kept())} left in {cache}")
     return 0
+
+
+def _user(directory: Path) -> int | None:
+    """A process whose interpreter is in a directory; None where none can be seen."""
+    import psutil
+
+    for process in psutil.process_iter(["cmdline"]):
+        command = process.info["cmdline"]  # None of what another user runs
+        if command and Path(command[0]).is_relative_to(directory):
+            return int(process.pid)
+    return None
 
 
 def _size(directory: Path) -> int:
