@@ -42,11 +42,11 @@ class Reference:
     name: str | None = None
     alias: str | None = None
 
-    def as_request(self) -> dict[str, Any]:
-        """The reference as the worker takes it."""
+    def as_request(self, place: Callable[[Path], str]) -> dict[str, Any]:
+        """The reference as the worker takes it; ``place`` says where it finds a file."""
         return {
             "module": self.module,
-            "file": str(self.file) if self.file else None,
+            "file": place(self.file) if self.file else None,
             "name": self.name,
             "alias": self.alias,
         }

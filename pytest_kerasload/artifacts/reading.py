@@ -31,11 +31,11 @@ def read(path: Path) -> Artifact:
         if path.is_dir():
             found = savedmodel.read(path)
             files = list(_files(path))
-            return replace(found, bytes=sum(file.stat().st_size for file in files), sha256=_tree_sha256(path, files))
+            return replace(found, bytes=sum(file.stat().st_size for file in files), sha256=tree_sha256(path, files))
         if not path.exists():
             return _unreadable(path, causes.MISSING.finding(f"{path.name} is not there", where=str(path)))
         found = _read_file(path)
-        return replace(found, bytes=path.stat().st_size, sha256=_sha256(path))
+        return replace(found, bytes=path.stat().st_size, sha256=sha256(path))
     except PermissionError as error:
         blocked = Path(error.filename).name if isinstance(error.filename, str) else path.name
         return _unreadable(path, causes.NO_PERMISSION.finding(f"{blocked} cannot be opened: permission denied"))
@@ -109,7 +109,7 @@ def _files(directory: Path) -> Iterator[Path]:
     yield from sorted(found, key=lambda file: file.relative_to(directory).as_posix())
 
 
-def _sha256(path: Path) -> str:
+def sha256(path: Path) -> str:
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while chunk := file.read(1024 * 1024):
@@ -117,9 +117,9 @@ def _sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _tree_sha256(directory: Path, files: list[Path]) -> str:
+def tree_sha256(directory: Path, files: list[Path]) -> str:
     """One digest over the relative POSIX path and the digest of every file of a directory."""
     digest = hashlib.sha256()
     for file in files:
-        digest.update(f"{file.relative_to(directory).as_posix()}\0{_sha256(file)}\n".encode())
+        digest.update(f"{file.relative_to(directory).as_posix()}\0{sha256(file)}\n".encode())
     return digest.hexdigest()

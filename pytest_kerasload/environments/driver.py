@@ -8,6 +8,7 @@ import tempfile
 import time
 import traceback
 from collections import deque
+from collections.abc import Mapping
 from concurrent.futures import CancelledError
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -175,7 +176,7 @@ class Driver:
         what = f"oneDNN {'on' if flipped == '1' else 'off'}, threads: {threads}"
         try:
             if self._second is None or self._second.pid is None:
-                self._second = Process(self.key[0], threads, self._directory, {"TF_ENABLE_ONEDNN_OPTS": flipped})
+                self._second = started(self.key[0], threads, self._directory, {"TF_ENABLE_ONEDNN_OPTS": flipped})
                 self._declare(self._second, self.key)
         except (WorkerEnded, RequestFailed):
             return None
@@ -199,7 +200,7 @@ class Driver:
             self.end()
         if self._process is None:
             self.key = key
-            self._process = Process(key[0], self._threads, self._directory)
+            self._process = started(key[0], self._threads, self._directory)
             self._size = self._process.size()
             self._import_error = None
             try:
@@ -214,8 +215,8 @@ class Driver:
             process.ask(
                 "declare",
                 self._limits(0),
-                references=[reference.as_request() for reference in key[1]],
-                paths=[str(self.settings.invocation_dir)],
+                references=[reference.as_request(process.place) for reference in key[1]],
+                paths=[] if key[0].ssh else [str(self.settings.invocation_dir)],
             )
 
     def leave(self) -> None:
@@ -240,6 +241,15 @@ class Driver:
             if process is not None:
                 process.close()
         self._process = self._second = None
+
+
+def started(spec: EnvironmentSpec, threads: int, directory: Path, more: Mapping[str, str] | None = None) -> Process:
+    """A process of an environment, here or on the machine that it is on."""
+    if spec.ssh:
+        from pytest_kerasload.environments.remote import RemoteProcess
+
+        return RemoteProcess(spec, threads, directory, more)
+    return Process(spec, threads, directory, more)
 
 
 def _unexpected(error: RequestFailed, versions: object, gate: Gate, path: Path) -> Finding:

@@ -92,14 +92,14 @@ class Process:
             **spec.variables,
             **(more or {}),
         }
-        text = f"popen//python={shlex.quote(spec.python)}//dont_write_bytecode"
+        text = self._spec()
         text += "".join(f"//env:{key}={value}" for key, value in variables.items())
         self._group = execnet.Group()
         try:
             self._gateway = self._group.makegateway(text)
             self.pid = self._gateway._io.popen.pid  # type: ignore[attr-defined]
             self._channel = self._gateway.remote_exec(_sources()["bootstrap"])
-            self._channel.send({"sources": _sources(), "log": str(self._log), "parent": os.getpid()})
+            self._channel.send({"sources": _sources(), **self._told()})
         except (OSError, EOFError, execnet.HostNotFound, execnet.RemoteError) as error:
             raise WorkerBroken(
                 "tensorflow-broken", f"the interpreter {spec.python} could not be started: {error}"
@@ -114,6 +114,25 @@ class Process:
                 said["traceback"],
             )
         self.describes: dict[str, Any] = reply
+
+    def _spec(self) -> str:
+        """How execnet starts the process."""
+        return f"popen//python={shlex.quote(self.spec.python)}//dont_write_bytecode"
+
+    def _told(self) -> dict[str, Any]:
+        """What the process is told first."""
+        return {"log": str(self._log), "parent": os.getpid()}
+
+    def place(self, path: Path) -> str:
+        """Where the process finds a file or directory."""
+        return str(path)
+
+    def target(self, path: Path) -> str:
+        """Where the process writes what is to lie at a path."""
+        return str(path)
+
+    def bring(self, path: Path) -> None:
+        """Have at a path what the process wrote for it."""
 
     def ask(self, do: str, limits: Limits, **arguments: Any) -> dict[str, Any]:
         """The reply to one request.

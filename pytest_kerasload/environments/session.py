@@ -181,7 +181,9 @@ class Session:
     def load_path(self, path: Path, *, compile: bool = True, unsafe: bool = False, way: str | None = None) -> Loaded:
         """A model loaded anew from any path."""
         key = f"model-{next(self.numbers)}"
-        reply = self._ask("load", key=key, path=str(path), way=way or self.way, compile=compile, trusted=unsafe)
+        reply = self._ask(
+            "load", key=key, path=self.process.place(path), way=way or self.way, compile=compile, trusted=unsafe
+        )
         return Loaded(
             key=key,
             kind=reply["kind"],
@@ -236,13 +238,18 @@ class Session:
         )
 
     def save(self, loaded: Loaded, format: Format, path: Path | None = None) -> Path:
-        """Where the model was saved to, in one of the formats; a copy without a path of its own lives until
-        :meth:`drop`."""
+        """Where the model was saved to, in one of the formats.
+
+        A copy without a path of its own is for this process alone, and lives until :meth:`drop`.
+        """
+        kept = path is not None
         if path is None:
             folder = self.directory / f"copy-{next(self.numbers)}"
             folder.mkdir()
             path = folder / {"h5": "model.h5", "keras": "model.keras", "savedmodel": "model"}[format]
-        self._ask("save", key=loaded.key, path=str(path), format=format)
+        self._ask("save", key=loaded.key, path=self.process.target(path), format=format)
+        if kept:
+            self.process.bring(path)
         return path
 
     def resolve(self, uses: Sequence[ConfigObject]) -> tuple[Mapping[str, Any], ...]:
@@ -268,7 +275,11 @@ class Session:
 
     def drop(self, *loaded: Loaded, copy: Path | None = None) -> None:
         """Let go of models, and of a copy that :meth:`save` made."""
-        self._ask("release", keys=[one.key for one in loaded], directory=str(copy.parent) if copy is not None else None)
+        self._ask(
+            "release",
+            keys=[one.key for one in loaded],
+            directory=self.process.target(copy.parent) if copy is not None else None,
+        )
 
     def close(self) -> None:
         """Let go of everything that the process holds of this artifact."""

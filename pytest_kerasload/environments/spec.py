@@ -1,4 +1,4 @@
-"""Environment specs: ``current``, a path, ``tf2.15`` and the like, ``+legacy``, ``NAME=SPEC``."""
+"""Environment specs: ``current``, a path, ``tf2.15`` and the like, ``ssh=HOST``, ``+legacy``, ``NAME=SPEC``."""
 
 from __future__ import annotations
 
@@ -25,6 +25,13 @@ class EnvironmentSpec:
     python: str
     legacy: bool = False
     recipe: Recipe | None = None
+    ssh: str = ""
+    """Of one on another machine: what ssh is given (``user@host``, perhaps with options before it)."""
+
+    @property
+    def ssh_arguments(self) -> list[str]:
+        """The arguments of ssh: nothing is asked of a user who is not there."""
+        return ["-o", "BatchMode=yes", "-o", "ConnectTimeout=20", *self.ssh.split()]
 
     @property
     def variables(self) -> dict[str, str]:
@@ -32,6 +39,7 @@ class EnvironmentSpec:
         return {"TF_USE_LEGACY_KERAS": "1"} if self.legacy else {}
 
 
+_SSH = re.compile(r"ssh=(?P<ssh>.+?)(?://python=(?P<python>.+))?")
 _NAMED = re.compile(r"(?P<name>[A-Za-z0-9_.+-]+)=(?!=)(?P<spec>.+)")
 
 
@@ -50,12 +58,15 @@ def parse(text: str, base: Path) -> EnvironmentSpec:
 
     ValueError, with what is wrong and what can be given, for a spec that stands for none.
     """
-    match = _NAMED.fullmatch(text)
+    match = _NAMED.fullmatch(text) if not text.startswith("ssh=") else None
     name, spec = (match["name"], match["spec"]) if match else (text, text)
     legacy = spec.endswith("+legacy")
     where = spec.removesuffix("+legacy")
     if where == "current":
         return EnvironmentSpec(name, sys.executable, legacy)
+    remote = _SSH.fullmatch(where)
+    if remote is not None:
+        return EnvironmentSpec(name, remote["python"] or "python3", legacy, ssh=remote["ssh"])
     path = _interpreter(base / Path(where).expanduser())
     if path is not None:
         # Not resolved: a virtual environment's interpreter is a link, and what it links to is another environment.

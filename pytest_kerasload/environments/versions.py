@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -126,14 +127,17 @@ def probe(spec: EnvironmentSpec) -> Versions:
     """The versions of an environment, asked of its interpreter without importing TensorFlow."""
     environment = {**os.environ, **spec.variables}
     legacy = environment.get("TF_USE_LEGACY_KERAS", "").lower() in ("1", "true")
+    command = [spec.python, "-c", _PROBE]
+    if spec.ssh:
+        legacy = spec.legacy
+        command = ["ssh", *spec.ssh_arguments, shlex.join(command)]
     try:
-        done = subprocess.run(
-            [spec.python, "-c", _PROBE], capture_output=True, text=True, timeout=60, env=environment, check=True
-        )
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment, check=True)
         told = json.loads(done.stdout)
     except (OSError, subprocess.SubprocessError, ValueError) as error:
         said = (getattr(error, "stderr", None) or str(error)).strip().splitlines()
-        return Versions("", None, None, "keras3", f"its interpreter does not run: {said[-1] if said else error!r}")
+        what = f"ssh {spec.ssh} does not answer" if spec.ssh else "its interpreter does not run"
+        return Versions("", None, None, "keras3", f"{what}: {said[-1] if said else error!r}")
     found = of_packages(told["python"], told["packages"], legacy)
     if Version(found.python).release < OLDEST_PYTHON and not found.problem:
         oldest = ".".join(map(str, OLDEST_PYTHON))

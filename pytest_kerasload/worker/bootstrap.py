@@ -33,6 +33,7 @@ class Sources(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
 def start(channel: Any) -> None:
     """Redirect the process's output to its log, tie its life to pytest's, and answer requests."""
     told = channel.receive()
+    sys.dont_write_bytecode = True  # ssh gets no option for it
     descriptor = os.open(told["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)
@@ -46,7 +47,7 @@ def start(channel: Any) -> None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
     except ValueError:  # not the main thread: execnet runs it elsewhere on some systems
         pass
-    if sys.platform == "linux":
+    if sys.platform == "linux" and told["parent"]:
         # A pytest that is killed leaves no process behind: the kernel ends this one with it.
         import ctypes
 

@@ -11,7 +11,7 @@ import traceback
 import warnings
 from typing import Any, Callable, Dict, List, Optional
 
-from . import arrays, custom_objects, evidence, runtime, state
+from . import arrays, custom_objects, evidence, runtime, state, store
 from .keras_model import KerasModel
 from .saved_model import SignatureModel
 
@@ -44,11 +44,19 @@ class Server:
         self.models: Dict[str, Any] = {}
         self.objects: Dict[str, Any] = {}
         self.perturbed: Dict[str, evidence.Perturbation] = {}
+        self.store: Any = None
 
     # ---- requests
 
     def hello(self) -> Dict[str, Any]:
         return self.runtime.describe()
+
+    def files(self, what: str, arguments: Dict[str, Any]) -> Dict[str, Any]:
+        """Ask the store of files, on a machine that is not pytest's; the first question opens it."""
+        if what == "open":
+            self.store = store.Store(**arguments)
+            return {"answer": None}
+        return {"answer": getattr(self.store, what)(**arguments)}
 
     def declare(self, references: List[Dict[str, Any]], paths: List[str]) -> Dict[str, Any]:
         """Import the user's custom objects; replies with the names under which they are known."""
