@@ -50,8 +50,8 @@ def add(parser: pytest.Parser) -> None:
     option(
         "env",
         "Environment to check in: current, the path of an interpreter or a virtual environment, or tf2.15 and the "
-        "like for one that uv makes, or ssh=user@host//python=PATH; +legacy behind it for tf_keras, NAME= before it for ids and reports; repeatable "
-        "(default: current)",
+        "like for one that uv makes, or ssh=user@host//python=PATH; +legacy behind it for tf_keras, NAME= before it "
+        "for ids and reports; repeatable (default: current)",
         ini="args",
         action="append",
         metavar="SPEC",
