@@ -257,6 +257,21 @@ def test_what_artifacts_say_is_no_markup() -> None:
     assert "**`gone`** \\<img src=x\\> \\*bold\\* \\[link\\](http://e.com)\n" in markdown.text(told)
 
 
+def test_an_environment_without_tensorflow() -> None:
+    told = report(("a",), x=good("a"))
+    told["environments"][0] |= {"tensorflow": None, "keras": None, "flavour": "keras3"}
+    assert "| a | 3.11.7 | – | – |" in markdown.text(told)
+
+
+def test_a_summary_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The variable may reach a container in which its file is not."""
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "none"))
+    path = tmp_path / "summary.md"
+    for _ in range(2):
+        markdown.write(path, report(("a",), x=good("a")))
+    assert path.read_text().count("## Keras models") == 1
+
+
 def test_the_summary_of_a_step_is_added_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "summary.md"
     path.write_text("what was there\n")
@@ -345,6 +360,16 @@ def test_one_that_a_run_skipped_is_the_one_of_the_other() -> None:
         (artifact,) = found["artifacts"]
         assert (artifact["sha256"], artifact["format"]) == ("x" * 8, "h5")
         assert {one["outcome"] for one in artifact["checks"]} == {"passed"}
+
+
+def test_other_files_stay_apart_behind_one_that_was_skipped() -> None:
+    skipped, one, two = (report(("a",), x=[check("load", "a", outcome)]) for outcome in ("skipped", "passed", "failed"))
+    skipped["artifacts"][0]["sha256"] = ""
+    two["artifacts"][0]["sha256"] = "f" * 64
+    for order in ((skipped, one, two), (one, skipped, two), (one, two, skipped)):
+        found, conflicts = merged(*order)
+        assert [artifact["checks"][0]["outcome"] for artifact in found["artifacts"]] == ["failed", "passed"]
+        assert len(conflicts) == 1
 
 
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -56,7 +56,7 @@ def without_seconds(report: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_json_is_what_the_contract_says(project: pytest.Pytester) -> None:
-    run(project, "--keras-env=old=py2+legacy", "--keras-env=new=py3", "--keras-json=out/told.json")
+    run(project, "--keras-env=old=py2", "--keras-env=new=py3", "--keras-json=out/told.json")
     report = told(project.path / "out" / "told.json")
     assert list(report) == ["format", "version", "environments", "artifacts", "summary"]
     assert (report["format"], report["version"]) == ("pytest-kerasload", 1)
@@ -399,9 +399,11 @@ def test_the_order_does_not_depend_on_who_was_first() -> None:
             ("roundtrip", "b", "h5"),
             ("roundtrip", "b", "keras"),
             ("load", "a", None),
+            ("handover", "b->a", None),
+            ("handover", "a->b", None),
         )
     ]
-    ranks = {"file": 0, "load": 1, "roundtrip": 2}
+    ranks = {"file": 0, "load": 1, "roundtrip": 2, "handover": 3}
     reports = []
     for order in (items, items[::-1], items[5:] + items[:5]):
         collected = Collected()
@@ -411,7 +413,7 @@ def test_the_order_does_not_depend_on_who_was_first() -> None:
     assert reports[0] == reports[1] == reports[2]
     checks = [(c["check"], c["environment"], c["variant"]) for c in reports[0]["artifacts"][0]["checks"]]
     assert checks[0] == ("file", None, None)
-    assert [c[1] for c in checks[1:]] == ["b", "b", "b", "a"]
+    assert [c[1] for c in checks[1:]] == ["b", "b", "b", "a", "b->a", "a->b"]
 
 
 def test_numbers_that_json_does_not_know(tmp_path: Path) -> None:

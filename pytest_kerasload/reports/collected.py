@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -58,14 +59,16 @@ class Collected:
 
     def as_json(self, order: Mapping[str, int]) -> dict[str, Any]:
         """The report of the contract. ``order`` ranks checks, which xdist reports as they come."""
+        ids = list(self.environments)
+        pairs = [f"{giver}->{taker}" for giver, taker in permutations(ids, 2)]
+        places = {environment: place for place, environment in enumerate([None, *ids, *pairs])}
         artifacts = []
         for path in sorted(self.artifacts):
             entry = dict(self.artifacts[path])
             entry["checks"] = sorted(
                 entry["checks"],
                 key=lambda c: (
-                    c["environment"] is not None,
-                    list(self.environments).index(c["environment"]) if c["environment"] in self.environments else 0,
+                    places.get(c["environment"], len(places)),
                     order.get(c["check"], 99),
                     c["variant"] or "",
                 ),

@@ -25,7 +25,7 @@ def write(path: Path, report: Mapping[str, Any]) -> None:
     as well."""
     content = text(report).encode()
     summary = os.environ.get("GITHUB_STEP_SUMMARY")
-    if summary and path.exists() and path.samefile(summary):
+    if summary and path.exists() and os.path.exists(summary) and path.samefile(summary):
         content = path.read_bytes() + b"\n" + content
     with replacing(path) as stream:
         stream.write(content)
@@ -48,7 +48,8 @@ def _lines(report: Mapping[str, Any]) -> Iterator[str]:
     yield "| environment | Python | TensorFlow | Keras |"
     yield "|---|---|---|---|"
     for one in report["environments"]:
-        yield f"| {_escaped(one['id'])} | {one['python']} | {one['tensorflow']} | {one['flavour']} {one['keras']} |"
+        keras = f"{one['flavour']} {one['keras']}" if one["keras"] else "–"
+        yield f"| {_escaped(one['id'])} | {one['python'] or '–'} | {one['tensorflow'] or '–'} | {keras} |"
     yield from _pairs(matrix)
     yield from _failures(report)
 

@@ -76,21 +76,23 @@ def merge(reports: Sequence[tuple[str, Report]]) -> tuple[dict[str, Any], list[s
     names, conflicts = _names(reports)
     environments: dict[str, Any] = {}
     artifacts: dict[tuple[str, str], dict[str, Any]] = {}
+    digests: dict[str, dict[str, None]] = {}
+    for _, report in reports:
+        for artifact in report["artifacts"]:
+            digests.setdefault(artifact["path"], {}).update({artifact["sha256"]: None} if artifact["sha256"] else {})
     for source, report in reports:
         own = {one["id"]: names[_identity(one)] for one in report["environments"]}
         for one in report["environments"]:
             environments[own[one["id"]]] = {**one, "id": own[one["id"]]}
         for artifact in report["artifacts"]:
-            key = _key(artifact, artifacts)
+            # One that was skipped in its run has no digest, and is the one that has.
+            key = artifact["path"], artifact["sha256"] or next(iter(digests[artifact["path"]]), "")
             entry = artifacts.setdefault(key, {**artifact, "checks": []})
             if artifact["sha256"] and not entry["sha256"]:
                 entry |= {**artifact, "checks": entry["checks"]}
             for check in artifact["checks"]:
                 renamed = {**check, "environment": _renamed(check["environment"], own)}
                 conflicts += _added(entry, renamed, source)
-    digests: dict[str, set[str]] = {}
-    for path, digest in artifacts:
-        digests.setdefault(path, set()).add(digest)
     for path, several in digests.items():
         if len(several) > 1:
             shown = ", ".join(sorted(digest[:12] for digest in several))
@@ -132,14 +134,6 @@ def _renamed(environment: str | None, own: Mapping[str, str]) -> str | None:
         if taker != environment and taker in own:
             return f"{new}->{own[taker]}"
     return environment
-
-
-def _key(artifact: Mapping[str, Any], known: Mapping[tuple[str, str], Any]) -> tuple[str, str]:
-    """Path and digest; one that was skipped in its run has no digest, and is the one that has."""
-    path, digest = artifact["path"], artifact["sha256"]
-    if not digest:
-        return next((key for key in known if key[0] == path), (path, ""))
-    return (path, "") if (path, "") in known and (path, digest) not in known else (path, digest)
 
 
 _RANK = {"skipped": 0, "passed": 1, "failed": 2, "error": 3}

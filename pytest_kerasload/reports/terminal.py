@@ -49,10 +49,7 @@ def _told(collected: Collected, unused: Sequence[str]) -> Iterator[Segment]:
 
 def _counts(collected: Collected, replay: str) -> Iterator[Segment]:
     counts = collected.summary()
-    told = ", ".join(
-        f"{environment['id']} (TensorFlow {environment['tensorflow']}, {environment['flavour']} {environment['keras']})"
-        for environment in collected.environments.values()
-    )
+    told = ", ".join(f"{one['id']} ({_releases(one)})" for one in collected.environments.values())
     artifacts = len(collected.artifacts)
     number = f"{artifacts} artifact{'s' if artifacts != 1 else ''}"
     counted = ", ".join(f"{count} {outcome}" for outcome, count in counts.items() if count)
@@ -60,6 +57,15 @@ def _counts(collected: Collected, replay: str) -> Iterator[Segment]:
     yield f"{number}{', ' + told if told else ''}: {counted or 'nothing checked'}", colour
     if counts["failed"] or counts["error"]:
         yield f"replay: {replay}", ""
+
+
+def _releases(environment: Mapping[str, Any]) -> str:
+    tensorflow, keras = environment["tensorflow"], environment["keras"]
+    if not tensorflow:
+        return "no TensorFlow"
+    return (
+        f"TensorFlow {tensorflow}, {environment['flavour']} {keras}" if keras else f"TensorFlow {tensorflow}, no Keras"
+    )
 
 
 def _notes(collected: Collected, code: str) -> list[str]:
