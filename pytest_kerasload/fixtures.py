@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -78,6 +78,13 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         identifier = f"{name}-{target.environment.id}" if several else name
         parameters.append(pytest.param(target, id=identifier, marks=_marks(metafunc.config, target)))
     metafunc.parametrize(FIXTURE, parameters, indirect=True, scope="session")
+
+
+def environments(items: Iterable[pytest.Item]) -> set[EnvironmentSpec]:
+    """The environments in which tests with ``keras_artifact`` ask."""
+    called = (getattr(item, "callspec", None) for item in items)
+    asked = (one.params.get(FIXTURE) for one in called if one is not None)
+    return {target.environment for target in asked if isinstance(target, Target)}
 
 
 def _marks(config: pytest.Config, target: Target) -> list[pytest.MarkDecorator]:

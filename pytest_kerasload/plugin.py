@@ -120,8 +120,9 @@ class Run:
 
         tasks = [item.task for item in session.items if isinstance(item, ArtifactItem) and not _skipped(item)]
         self._refuse_shared_expectations({task.path for task in tasks})
+        wanted = {task.environment for task in tasks if task.environment is not None}
+        self._make_environments(wanted | fixtures.environments(session.items))
         if tasks:
-            self._make_environments({task.environment for task in tasks if task.environment is not None})
             # An xdist worker sees every item and runs some: it begins with each when it is asked for it.
             lending = any("keras_artifact" in getattr(item, "fixturenames", ()) for item in session.items)
             self.gate().plan(tasks, ahead=not hasattr(self.config, "workerinput"), lending=lending)

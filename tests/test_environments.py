@@ -347,6 +347,15 @@ def test_environments_are_made_before_the_first_check(
     assert "making" not in pytester.runpytest_subprocess(*options).stdout.str()
 
 
+def test_environments_are_made_for_tests_that_ask_alone(index: Path, pytester: pytest.Pytester) -> None:
+    builders.h5(pytester.path / "models" / "clf.h5")
+    pytester.makepyfile(test_own="def test_own(keras_artifact): pass")
+    options = ("--keras-models=models", "--keras-env=tf2.21", "test_own.py", "-k", "test_own")
+    result = pytester.runpytest_inprocess(*options)
+    result.assert_outcomes(passed=1, deselected=7)
+    result.stdout.fnmatch_lines(["kerasload: tf2.21: making it of *"])
+
+
 @pytest.mark.parametrize("arguments", [("--collect-only",), ("-k", "file")])
 def test_none_is_made_where_none_is_asked(index: Path, pytester: pytest.Pytester, arguments: tuple[str, ...]) -> None:
     builders.h5(pytester.path / "clf.h5")
