@@ -182,9 +182,10 @@ class Gate:
         """A handover is made; the last one of those that take the same copies over deletes them."""
         with self._lock:
             self._takers[task.saving] -= 1
-            handed = self._saved[task.saving][1]
+            result, handed = self._saved[task.saving]
             if self._takers[task.saving] == 0 and handed is not None:
                 handed.away()
+                self._saved[task.saving] = result, None
 
     def writer(self, task: Task) -> Task | None:
         """With ``--keras-record``, the check that may write what this one reads; None where nothing does.

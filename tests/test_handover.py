@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -107,6 +108,13 @@ def test_what_computes_something_else_there_is_told(report: Any, versions: Versi
         message = check["findings"][0]["message"]
         assert message.startswith(f"saved as h5 by {versions.label} ({pair[0]}): shift.h5 loads on ")
         assert "predicts something else" in message
+        assert "--keras-record" not in json.dumps(check)  # nothing of the user's was recorded
+        assert "kerasload-" not in json.dumps(check)  # where copies lie for the time of the run
+
+
+def test_it_is_told_what_is_expected_of_it(report: Any) -> None:
+    assert "expected is what the environment that saved it predicts, with TensorFlow" in report["output"]
+    assert "recorded from the file" not in report["output"]
 
 
 def test_what_does_not_load_there_is_told(report: Any) -> None:

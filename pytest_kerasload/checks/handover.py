@@ -23,7 +23,7 @@ from pytest_kerasload.checks.verdict import Context, Verdict
 from pytest_kerasload.environments.process import RequestFailed
 from pytest_kerasload.environments.session import Loaded
 from pytest_kerasload.expected import Expected
-from pytest_kerasload.findings import Finding, Measured
+from pytest_kerasload.findings import Finding, Measured, Remedy
 from pytest_kerasload.precision import precision
 
 
@@ -102,10 +102,30 @@ def check(context: Context, handed: Handed, giver: str) -> Verdict:
     for format, path in handed.copies.items():
         verdict = _taken_over(context, handed, path)
         told = f"saved as {format} by {handed.label} ({giver}): "
-        findings += [replace(finding, message=told + finding.message) for finding in verdict.findings]
+        findings += [_told(finding, told, path) for finding in verdict.findings]
         best = best.joined(verdict.measured)
     failing = any(finding.fails for finding in findings)
     return Verdict(tuple(findings), best, "" if failing or handed.copies else handed.skipped)
+
+
+def _told(finding: Finding, told: str, path: Path) -> Finding:
+    """A finding on a copy: whose it is, and without the directory in which it lay for the time of the run."""
+    compared = finding.family in ("numeric", "expected") and finding.cause != "outputs-not-deterministic"
+    advice = _REMEDIES if compared else finding.remedies
+    return replace(
+        finding,
+        message=told + finding.message.replace(str(path), path.name),
+        detail=finding.detail.replace(str(path), path.name).replace(*_RECORDED),
+        remedies=tuple(replace(one, detail=one.detail.replace(str(path), path.name)) for one in advice),
+    )
+
+
+# Nothing of the user's was recorded that could be recorded anew.
+_REMEDIES = (
+    Remedy("--keras-roundtrip=all tries the other formats: one of them may bring it over"),
+    Remedy("where the artifact itself predicts the same in both, hand that over, and not what is saved again"),
+)
+_RECORDED = ("recorded from the file with", "expected is what the environment that saved it predicts, with")
 
 
 def _taken_over(context: Context, handed: Handed, path: Path) -> Verdict:

@@ -51,7 +51,7 @@ class Group:
     claimed: bool = False
     results: dict[Task, CheckResult] = field(default_factory=dict)
     handed: Handed | None = None
-    """What its environment handed over to others."""
+    """What its environment hands over to others, until the gate has it."""
 
 
 class Driver:
@@ -94,6 +94,7 @@ class Driver:
         group.results[task] = result
         if task.check == SAVING:
             self.gate.saved(task, result, group.handed)
+            group.handed = None
         elif task.check == "handover":
             self.gate.taken_over(task)
         return result
