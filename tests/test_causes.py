@@ -326,3 +326,11 @@ def test_an_unknown_class_has_a_cause() -> None:
 def test_an_unknown_code_is_a_defect() -> None:
     with pytest.raises(KeyError):
         cause("no-such-cause")
+
+
+def test_names_keep_their_capitals_behind_a_colon() -> None:
+    from pytest_kerasload.checks.load import _lower
+
+    first = {_lower(entry.title).split()[0] for entry in CAUSES.values()}
+    assert not first & {"keras", "tensorFlow", "normalization", "bidirectional", "multiHeadAttention"}
+    assert {"Keras", "TensorFlow", "layers", "a", "the", "HDF5"} <= first

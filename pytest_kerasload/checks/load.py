@@ -104,9 +104,14 @@ def _cause(context: Context, error: RequestFailed) -> Cause:
     return found
 
 
+_NAMES = re.compile(r"Keras\b|[A-Z][a-z]+[A-Z]|Bidirectional\b|Normalization\b")
+"""Of programs and classes, with which titles begin."""
+
+
 def _lower(title: str) -> str:
     """A title as it stands behind a colon."""
-    return title[:1].lower() + title[1:] if title[:2].istitle() or title[:2] == "A " else title
+    plain = (title[:2].istitle() or title[:2] == "A ") and not _NAMES.match(title)
+    return title[:1].lower() + title[1:] if plain else title
 
 
 _NAMED = re.compile(
