@@ -232,6 +232,15 @@ def test_the_table_ends_a_run(pytester: pytest.Pytester) -> None:
     assert "| `artifacts/clf.h5` | ok | ok |" in (pytester.path / "out" / "summary.md").read_text()
 
 
+def test_names_of_wide_characters() -> None:
+    told = report(("a", "b"), **{"模型": good("b"), "e\u0301t\u00e9": good("b"), "模" * 40: good("b"), "x": good("b")})
+    for width in (200, 60, 40):
+        rows = drawn(told, width)
+        places = [row.index("ok") + row.count("模") + row.count("型") - row.count("\u0301") for row in rows[1:]]
+        assert len(set(places)) == 1, rows
+        assert max(places) < width
+
+
 # ---- Markdown
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -35,10 +36,10 @@ def lines(matrix: Matrix, width: int) -> Iterator[Line]:
     headings, legend = _headings(matrix.environments)
     columns = [max(len(heading), _COLUMN) for heading in headings]
     rows = matrix.rows
-    if max(len(row.artifact) for row in rows) > width - 2 - sum(columns) - 2 * len(columns):
+    if max(_width(row.artifact) for row in rows) > width - 2 - sum(columns) - 2 * len(columns):
         shared = _shared([row.artifact for row in rows])
         rows = tuple(replace(row, artifact=row.artifact.removeprefix(shared)) for row in rows)
-    longest = max(len(row.artifact) for row in rows)
+    longest = max(_width(row.artifact) for row in rows)
     blocks = list(_blocks(columns, width - 2 - min(longest, _LEAST_NAME)))
     for block in blocks:
         name = min(longest, max(_LEAST_NAME, width - 2 - sum(columns[block]) - 2 * len(columns[block])))
@@ -87,19 +88,32 @@ def _line(first: str, texts: Sequence[str], columns: Sequence[int]) -> Line:
 
 
 def _row(row: Row, environments: Sequence[str], name: int, columns: Sequence[int], width: int) -> Iterator[Line]:
-    artifact = row.artifact if len(row.artifact) <= name else "…" + row.artifact[len(row.artifact) - name + 1 :]
-    segments: list[Segment] = [(f"  {artifact:<{name}}", "")]
+    segments: list[Segment] = [(f"  {_fitted(row.artifact, name)}", "")]
     for cell, size in zip(row.cells, columns, strict=True):
         text, colour = _text(cell)
         segments += [("  ", ""), (f"{text:<{size}}", colour)]
     causes = row.causes(environments)
-    taken = sum(len(text) for text, _ in segments)
+    taken = sum(_width(text) for text, _ in segments)
     if len(causes) == 1 and not row.handovers and taken + 2 + len(next(iter(causes))) <= width:
         yield (*segments, (f"  {next(iter(causes))}", ""))
         return
     yield tuple(segments)
     for cause, where in causes.items():
         yield ((f"    {cause}: {', '.join(where)}", ""),)
+
+
+def _width(text: str) -> int:
+    """The columns of a terminal that a text takes: two for a Chinese character, none for an accent of its own."""
+    wide = (2 if unicodedata.east_asian_width(one) in "WF" else 1 for one in text if not unicodedata.combining(one))
+    return sum(wide)
+
+
+def _fitted(text: str, size: int) -> str:
+    """A text of so many columns: its end, where it has more."""
+    start = ""
+    while _width(start + text) > size:
+        start, text = "…", text[1:]
+    return start + text + " " * (size - _width(start + text))
 
 
 def _text(cell: Cell) -> Segment:
