@@ -108,3 +108,9 @@ def test_the_table_is_small_and_read_once() -> None:
     assert builtins.table() is builtins.table()
     assert len(builtins.table().releases) > 30
     assert {flavour for flavour, _ in builtins.table().releases} == {"standalone", "keras2", "tf_keras", "keras3"}
+
+
+def test_the_first_tf_keras_is_keras_2_15() -> None:
+    assert accepts("InputLayer", "optional", "tf_keras", "2.15.1") is False
+    assert accepts("InputLayer", "optional", "tf_keras", "2.21.0") is True
+    assert exists_in("LocallyConnected1D", "layer", "tf_keras", "2.15.0") is True

@@ -141,6 +141,8 @@ def _answer(
 ) -> bool | None:
     """The answer at a release: measured, or that of both neighbours; newer than all: that of the newest."""
     wanted = _minor(version)
+    if (flavour, wanted) == ("tf_keras", (2, 15)):  # the first of its name: Keras 2.15 once more
+        flavour = "keras2"
     below: bool | None = None
     older = False
     for bit, (measured, at) in enumerate(releases or table().releases):
