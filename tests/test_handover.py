@@ -112,6 +112,16 @@ def test_what_computes_something_else_there_is_told(report: Any, versions: Versi
         assert "kerasload-" not in json.dumps(check)  # where copies lie for the time of the run
 
 
+def test_the_format_that_goes_over_is_a_remedy(report: Any, versions: Versions) -> None:
+    """A SavedModel holds the code of the layer as a graph where Keras 3 writes it: it does not ask for the class."""
+    if not versions.keras3:
+        pytest.skip("Keras 2 brings the class back from a SavedModel too")
+    check = handovers(report, "picky.h5")["a->b"]
+    assert len([finding for finding in check["findings"] if finding.get("fails", True)]) == 1
+    first = check["findings"][0]["remedies"][0]
+    assert (first["action"], first["verified"]) == ("save it as savedmodel there", True)
+
+
 def test_it_is_told_what_is_expected_of_it(report: Any) -> None:
     assert "expected is what the environment that saved it predicts, with TensorFlow" in report["output"]
     assert "recorded from the file" not in report["output"]

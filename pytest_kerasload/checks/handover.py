@@ -99,12 +99,17 @@ def check(context: Context, handed: Handed, giver: str) -> Verdict:
     """Whether this environment loads each copy, and predicts what the one that saved it does."""
     findings = list(handed.findings)
     best = Measured()
+    good: list[str] = []
     for format, path in handed.copies.items():
         verdict = _taken_over(context, handed, path)
         told = f"saved as {format} by {handed.label} ({giver}): "
         findings += [_told(finding, told, path) for finding in verdict.findings]
+        good += [] if any(finding.fails for finding in verdict.findings) else [format]
         best = best.joined(verdict.measured)
     failing = any(finding.fails for finding in findings)
+    if failing and good:
+        way = Remedy(f"save it as {' or '.join(good)} there", verified=True, detail="loads here, and outputs match")
+        findings = [replace(one, remedies=(way, *one.remedies)) if one.fails else one for one in findings]
     return Verdict(tuple(findings), best, "" if failing or handed.copies else handed.skipped)
 
 
