@@ -111,6 +111,12 @@ TEXTS = [
         KERAS3,
         SAVEDMODEL,
     ),
+    (
+        "savedmodel-not-revived",
+        "VariableSpec.__init__() takes from 2 to 4 positional arguments but 5 were given",
+        KERAS2,
+        SAVEDMODEL,
+    ),
     # the same words about a file with another suffix
     ("file-unusual-suffix", "Note that the legacy SavedModel format is not supported by `load_model()`", KERAS3, H5),
     # Keras 3 artifacts on older releases

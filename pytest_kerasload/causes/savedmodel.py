@@ -95,8 +95,9 @@ CAUSES: tuple[Cause, ...] = (
             r"were not bound to checkpointed values",
             r"Cannot call custom layer .* because the call function was not serialized",
             r"Called Trackable\._track_trackable\(\)",
+            r"\b(?:VariableSpec\.)?__init__\(\) takes from 2 to 4 positional arguments but 5 were given",
         ),
-        source="reproduced with SavedModels of TensorFlow 1.15 on 2.15",
+        source="reproduced with SavedModels of TensorFlow 1.15 on 2.15, and of 2.15 with a stateful layer on 2.10",
     ),
     _cause(
         "savedmodel-list-has-no-items",
