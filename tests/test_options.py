@@ -255,7 +255,7 @@ def test_references(tmp_path: Path, text: str, meant: Reference) -> None:
     found = parse_reference(text, tmp_path)
     file = None if meant.file is None else tmp_path / meant.file
     assert found == Reference(meant.module, file, meant.name, meant.alias)
-    assert found.as_request()["file"] == (None if file is None else str(file))
+    assert found.as_request(str)["file"] == (None if file is None else str(file))
 
 
 @pytest.mark.parametrize(
