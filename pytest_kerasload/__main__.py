@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from pytest_kerasload.amendments import repairing
 from pytest_kerasload.environments import pruning
 from pytest_kerasload.reports import merging
 
@@ -16,7 +17,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prog="python -m pytest_kerasload", description="Beside pytest --keras-models=PATH."
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for module in (merging, pruning):
+    for module in (merging, pruning, repairing):
         module.add(commands)
     chosen = parser.parse_args(arguments)
     return int(chosen.run(chosen))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -24,6 +24,7 @@ from pytest_kerasload.findings import CheckResult, Finding
 from pytest_kerasload.settings import Settings
 
 if TYPE_CHECKING:
+    from pytest_kerasload.checks import elsewhere
     from pytest_kerasload.checks.handover import Handed
     from pytest_kerasload.lending import Lender
 
@@ -111,6 +112,7 @@ class Gate:
 
         self.settings = settings
         self._planned: frozenset[Task] = frozenset()
+        self._ahead = False
         self._lock = threading.RLock()
         self._artifacts: dict[Path, Future[Artifact]] = {}
         self._versions: dict[EnvironmentSpec, Future[Versions]] = {}
@@ -151,7 +153,7 @@ class Gate:
         ``lending``: the run has tests that ask artifacts themselves (:attr:`lender`).
         """
         wanted = list(tasks)
-        self._planned = frozenset(wanted)
+        self._planned, self._ahead = frozenset(wanted), ahead
         if lending:
             self._pool.make_room()
         if ahead:
@@ -212,7 +214,22 @@ class Gate:
         """The answer to one check."""
         if task.check in STATIC:
             return self.static(task)
-        return self._pool.result(task)
+        result = self._pool.result(task)
+        if task.check in ("load", "predictions") and result.outcome == "failed" and self._ahead:
+            from pytest_kerasload.checks import elsewhere
+
+            return elsewhere.advised(result, self._neighbours(task))
+        return result
+
+    def _neighbours(self, task: Task) -> Iterator[elsewhere.Neighbour]:
+        """What other environments of the run answered for the artifact, where they were asked the same."""
+        from pytest_kerasload.checks import elsewhere
+
+        for environment in self.settings.environments_of(task.path):
+            asked = [replace(task, check=check, environment=environment) for check in ("load", "predictions")]
+            if environment != task.environment and self._planned.issuperset(asked):
+                load, predictions = map(self._pool.result, asked)
+                yield elsewhere.Neighbour(environment.id, self.versions(environment), load, predictions)
 
     def static(self, task: Task) -> CheckResult:
         """The answer to a check that needs no TensorFlow, made here and now unless it is known."""

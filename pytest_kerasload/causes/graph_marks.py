@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from packaging.version import Version
@@ -24,13 +24,15 @@ def _graphs(artifact: Artifact, loader: Loader) -> Iterator[Mark]:
         layers = layers_of(entry)
         names = frozenset(layer_name(layer) for layer in layers)
         nested = {layer_name(layer) for layer in layers if is_model(layer)}
+        first = _first_calls(layers)
         for layer in layers:
             where = f"{place}/{layer_name(layer)}" if place else layer_name(layer)
             for node in layer.get("inbound_nodes") or []:
                 for call in node if isinstance(node, list) else []:
                     if not isinstance(call, list) or len(call) < 3:
                         continue
-                    if call[0] in nested and isinstance(call[1], int) and call[1] > 0:
+                    # Counted from 0, as a repaired file has them, Keras 3 finds every call.
+                    if call[0] in nested and first.get(call[0], 0) > 0:
                         yield Mark(
                             "nested-model-used-twice",
                             f"{{loader}} does not find call {call[1]} of the nested model {call[0]}",
@@ -42,6 +44,17 @@ def _graphs(artifact: Artifact, loader: Loader) -> Iterator[Mark]:
                             "{loader} gives a tensor that is a keyword argument of the call as its name",
                             where,
                         )
+
+
+def _first_calls(layers: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    """The smallest call of each layer that another one takes the output of."""
+    found: dict[str, int] = {}
+    for layer in layers:
+        for node in layer.get("inbound_nodes") or []:
+            for call in node if isinstance(node, list) else []:
+                if isinstance(call, list) and len(call) >= 3 and isinstance(call[0], str) and isinstance(call[1], int):
+                    found[call[0]] = min(call[1], found.get(call[0], call[1]))
+    return found
 
 
 def _refers(value: Any, names: frozenset[str]) -> bool:

@@ -14,17 +14,16 @@ from pathlib import Path
 from pytest_kerasload import inputs
 from pytest_kerasload.artifacts.reading import read
 from pytest_kerasload.artifacts.record import Format
-from pytest_kerasload.capture import NotRecorded, capture, generated
+from pytest_kerasload.capture import NotRecorded
 from pytest_kerasload.causes.catalogue import cause
-from pytest_kerasload.checks import comparing, load, predictions
-from pytest_kerasload.checks.recording import described
+from pytest_kerasload.checks import comparing, load
+from pytest_kerasload.checks.against import against_expected
+from pytest_kerasload.checks.recording import known_of
 from pytest_kerasload.checks.roundtrip import failed, writes
 from pytest_kerasload.checks.verdict import Context, Verdict
 from pytest_kerasload.environments.process import RequestFailed
-from pytest_kerasload.environments.session import Loaded
 from pytest_kerasload.expected import Expected
 from pytest_kerasload.findings import Finding, Measured, Remedy
-from pytest_kerasload.precision import precision
 
 
 @dataclass(frozen=True)
@@ -72,7 +71,7 @@ def hand_over(context: Context, formats: Sequence[Format], directory: Path) -> H
     if not copies and not findings:
         return replace(none, skipped=f"{context.label} writes no {' or '.join(formats)} files")
     try:
-        known = _known(context, first)
+        known = known_of(context, first)
     except inputs.InputsNotFound as error:
         return replace(none, findings=(comparing.no_inputs(context, error),))
     except NotRecorded as error:
@@ -81,18 +80,6 @@ def hand_over(context: Context, formats: Sequence[Format], directory: Path) -> H
 
 
 _NAMES: Mapping[Format, str] = {"h5": "{}.h5", "keras": "{}.keras", "savedmodel": "{}"}
-
-
-def _known(context: Context, loaded: Loaded) -> Expected:
-    """What the model predicts here, with its noise, as expected outputs hold it."""
-    plan = comparing.plan(context, loaded)
-    asked = comparing.Asked(context, loaded, plan)
-    before = context.session.fingerprints(loaded)
-    try:
-        captured = capture(asked, generated(asked, plan), precision(context.artifact), choose=True)
-    except inputs.Refused as error:
-        raise inputs.InputsNotFound(str(error), str(error)) from None
-    return described(context, loaded, plan, captured, before)
 
 
 def check(context: Context, handed: Handed, giver: str) -> Verdict:
@@ -150,7 +137,7 @@ def _taken_over(context: Context, handed: Handed, path: Path) -> Verdict:
         verdict = load.check(taken)
         if any(finding.fails for finding in verdict.findings):
             return verdict
-        answered = predictions.against_expected(taken, taken.loaded())
+        answered = against_expected(taken, taken.loaded())
         return replace(answered, findings=(*verdict.findings, *answered.findings))
     finally:
         if session.process.pid is not None:

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 
 from pytest_kerasload import inputs
 from pytest_kerasload.causes.catalogue import cause
 from pytest_kerasload.causes.cause import Cause
 from pytest_kerasload.causes.explaining import explain
-from pytest_kerasload.checks import comparing, version
+from pytest_kerasload.checks import comparing, version, ways
 from pytest_kerasload.checks.custom_objects import not_importable
-from pytest_kerasload.checks.predictions import against_expected
 from pytest_kerasload.checks.verdict import Context, Verdict
 from pytest_kerasload.environments.process import RequestFailed
 from pytest_kerasload.environments.session import Loaded
-from pytest_kerasload.findings import Finding, Remedy
+from pytest_kerasload.findings import Finding
 
 
 def check(context: Context) -> Verdict:
@@ -45,7 +43,7 @@ def _as_allowed(context: Context, error: RequestFailed) -> Verdict:
             continue
         found = explain(error.text, context.session.versions, context.artifact)
         note = found.finding(
-            f"load_model(path) does not work on {context.label} ({_first_line(error)}); "
+            f"load_model(path) does not work on {context.label} ({ways.first_line(error)}); "
             "it loads in the way that was allowed",
             remedies=(),
             fails=False,
@@ -76,18 +74,13 @@ def _answers(context: Context, loaded: Loaded) -> Verdict:
 
 def _failure(context: Context, error: RequestFailed) -> Finding:
     found = _cause(context, error)
-    tried = _tried(context)
-    known = {remedy.action for remedy in tried}
-    untried = [Remedy(action) for action in found.remedies if action not in known]
-    order = {True: 0, None: 1, False: 2}
-    remedies = sorted([*tried, *untried], key=lambda remedy: order[remedy.verified])
     saved = context.artifact.saved_with
     with_ = f" (saved with Keras {saved.keras})" if saved.keras else ""
     return found.finding(
         f"{context.artifact.path.name} does not load on {context.label}: {_lower(found.title)}{_named(error)}{with_}",
         where=_where(context, error),
-        remedies=tuple(remedies),
-        detail=f"{error.type}: {said(error)}",
+        remedies=ways.remedies(context, found.remedies, error),
+        detail=f"{error.type}: {ways.said(error)}",
         traceback=error.traceback,
     )
 
@@ -122,62 +115,18 @@ _NAMED = re.compile(
 
 def _named(error: RequestFailed) -> str:
     """The object that the loader's words name, where they name one."""
-    match = _NAMED.search(said(error))
+    match = _NAMED.search(ways.said(error))
     return f": {match[1]}" if match else ""
-
-
-def said(error: RequestFailed) -> str:
-    """The loader's own words, shortened to what matters: in Keras 3, what follows the last wrapper."""
-    text = error.text.rpartition("Exception encountered:")[2].strip() or error.text
-    return text if len(text) <= 600 else text[:600] + " ..."
-
-
-def _first_line(error: RequestFailed) -> str:
-    lines = said(error).strip().splitlines()
-    return f"{error.type}: {lines[0][:200] if lines else ''}"
 
 
 def _where(context: Context, error: RequestFailed) -> str:
     """Places of the artifact whose class or function the loader's words name."""
-    text = said(error).replace('"', "'")
+    text = ways.said(error).replace('"', "'")
     named = set(re.findall(r"passed to (\w+)|(?:class|layer|function):? '?([\w>]+)'?", text))
     names = {name for pair in named for name in pair if name}
     found = [use.place for use in context.artifact.objects if use.name in names or use.name.split(">")[-1] in names]
     places = list(dict.fromkeys(found))
     return ", ".join(places[:5]) + (f" and {len(places) - 5} more" if len(places) > 5 else "")
-
-
-def _tried(context: Context) -> list[Remedy]:
-    """Other ways to load, each tried, with whether its outputs match the expected ones."""
-    session = context.session
-    ways: list[tuple[str, Callable[[], Loaded]]] = []
-    if session.way == "keras":
-        ways.append(("load_model(path, compile=False)", lambda: session.load(compile=False)))
-    if context.artifact.format == "savedmodel":
-        layer = ", or keras.layers.TFSMLayer(path, call_endpoint=...)" if session.versions.keras3 else ""
-        ways.append((f"tf.saved_model.load(path).signatures{layer}", lambda: session.load(way="signatures")))
-    found = []
-    for action, way in ways:
-        try:
-            loaded = way()
-        except RequestFailed as error:
-            found.append(Remedy(action, verified=False, detail=_first_line(error)))
-            continue
-        found.append(_verified(context, action, loaded))
-    return found
-
-
-def _verified(context: Context, action: str, loaded: Loaded) -> Remedy:
-    """A remedy that loads: verified when its outputs match the expected ones, not tried out when there are none."""
-    if comparing.stored(context) is None:
-        return Remedy(action, verified=None, detail="loads; there are no expected outputs to compare with")
-    verdict = against_expected(context, loaded)
-    if verdict.findings:
-        return Remedy(action, verified=False, detail=f"loads, but {verdict.findings[0].message}")
-    largest = verdict.measured.max_abs_error
-    return Remedy(
-        action, verified=True, detail="outputs match" + (f", max |d| {largest:.1e}" if largest is not None else "")
-    )
 
 
 # Warnings that say that something of the training state was not restored. The model predicts all the same.

@@ -64,6 +64,21 @@ def record(context: Context, word: str, was: str = "") -> Verdict:
     return Verdict((note,), skipped=f"{word} {context.expected_path.name}; run without --keras-record to compare")
 
 
+def known_of(context: Context, loaded: Loaded) -> expected.Expected:
+    """What the model predicts here, with its noise, as expected outputs hold it: for comparisons within a run.
+
+    InputsNotFound or NotRecorded where there is nothing to compare.
+    """
+    plan = comparing.plan(context, loaded)
+    asked = comparing.Asked(context, loaded, plan)
+    before = context.session.fingerprints(loaded)
+    try:
+        captured = capture(asked, generated(asked, plan), precision(context.artifact), choose=True)
+    except inputs.Refused as error:
+        raise inputs.InputsNotFound(str(error), str(error)) from None
+    return described(context, loaded, plan, captured, before)
+
+
 def described(
     context: Context,
     loaded: Loaded,

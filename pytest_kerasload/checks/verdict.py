@@ -71,7 +71,7 @@ class Context:
         load = self.session.load
         ways: list[Callable[[], Loaded]] = [load]
         if self.session.way == "keras":
-            if (self.session.trusted and self.session.versions.keras3) or self._native_trusted():
+            if self.unsafe:
                 ways.append(lambda: load(unsafe=True))
             if self.settings.inference_only:
                 ways.append(lambda: load(compile=False))
@@ -79,7 +79,12 @@ class Context:
                     ways.append(lambda: load(compile=False, unsafe=True))
         return ways
 
-    def _native_trusted(self) -> bool:
-        """Keras 2.13 and later take ``safe_mode`` too, for ``.keras`` files."""
+    @property
+    def unsafe(self) -> bool:
+        """Whether the user trusts the artifact, and there is a ``safe_mode`` to switch off.
+
+        Keras 2.13 and later take it too, for ``.keras`` files.
+        """
         versions = self.session.versions
-        return self.session.trusted and self.artifact.format == "keras" and versions.keras_version.release >= (2, 13)
+        native = self.artifact.format == "keras" and versions.keras_version.release >= (2, 13)
+        return self.session.trusted and self.session.way == "keras" and (versions.keras3 or native)

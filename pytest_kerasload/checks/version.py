@@ -94,6 +94,18 @@ def _unknown_names(uses: list[ConfigObject], artifact: Artifact, loader: Loader)
 
 
 def _rejected_keys(uses: list[ConfigObject], artifact: Artifact, loader: Loader) -> Iterator[Mark]:
+    for use, key in _rejected(uses, artifact, loader):
+        name = use.class_name.rpartition(">")[2]
+        code = of_rejected_key(name, key, use.kind)
+        yield Mark(code, f"{name} takes no {key}{_when(name, key, use, loader)}", use.place)
+
+
+def rejected(artifact: Artifact, loader: Loader) -> Iterator[tuple[ConfigObject, str]]:
+    """Every object of the artifact with a configuration key that its class does not take there."""
+    yield from _rejected(list(_made_anew(artifact, loader)), artifact, loader)
+
+
+def _rejected(uses: list[ConfigObject], artifact: Artifact, loader: Loader) -> Iterator[tuple[ConfigObject, str]]:
     for use in uses:
         if use.custom or use.kind not in _CONFIGURED or not isinstance(use.config, Mapping):
             continue
@@ -105,8 +117,7 @@ def _rejected_keys(uses: list[ConfigObject], artifact: Artifact, loader: Loader)
             if _dropped(use, key, loader):
                 continue
             if accepts(table_name, key, loader.versions.flavour, loader.release, use.kind) is False:
-                code = of_rejected_key(name, key, use.kind)
-                yield Mark(code, f"{name} takes no {key}{_when(name, key, use, loader)}", use.place)
+                yield use, key
 
 
 def _is_legacy_optimizer(use: ConfigObject, loader: Loader) -> bool:

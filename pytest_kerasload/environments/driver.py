@@ -68,7 +68,7 @@ class Driver:
         self._session: Session | None = None
         self._import_error: RequestFailed | None = None
         self._broken: dict[Key, WorkerBroken] = {}
-        self._second: Process | None = None
+        self._others: dict[str, Process] = {}
         self._size = 0
 
     # ---- one check
@@ -165,6 +165,7 @@ class Driver:
             trusted=self.settings.trusted(group.path, artifact.sha256),
         )
         session.elsewhere = lambda: self._elsewhere(session)
+        session.legacy = lambda: self._legacy(session)
         return session
 
     def _elsewhere(self, session: Session) -> tuple[str, Session] | None:
@@ -175,18 +176,33 @@ class Driver:
         onednn = os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1" if release >= (2, 9) else "0")
         flipped, threads = ("0" if onednn == "1" else "1"), (1 if self._threads > 1 else 2)
         what = f"oneDNN {'on' if flipped == '1' else 'off'}, threads: {threads}"
+        second = self._beside("elsewhere", session, self.key, threads, {"TF_ENABLE_ONEDNN_OPTS": flipped})
+        return None if second is None else (what, second)
+
+    def _legacy(self, session: Session) -> Session | None:
+        """The artifact at hand in a process of the same interpreter that has tf_keras for Keras; None without one."""
+        assert self.key is not None
+        spec = replace(self.key[0], legacy=True)
+        versions = self.gate.versions(spec)
+        if versions.problem or versions.flavour != "tf_keras":
+            return None
+        found = self._beside("legacy", session, (spec, self.key[1]), self._threads)
+        return None if found is None else replace(found, versions=versions)
+
+    def _beside(
+        self, name: str, session: Session, key: Key, threads: int, more: Mapping[str, str] | None = None
+    ) -> Session | None:
+        """The artifact at hand in another process beside this driver's own; None where that cannot be started."""
         try:
-            if self._second is None or self._second.pid is None:
-                self._second = started(self.key[0], threads, self._directory, {"TF_ENABLE_ONEDNN_OPTS": flipped})
-                self._declare(self._second, self.key)
+            process = self._others.get(name)
+            if process is None or process.pid is None:
+                self._others[name] = process = started(key[0], threads, self._directory, more)
+                self._declare(process, key)
+            other = replace(session, process=process, loads={}, plans={}, elsewhere=None, legacy=None)
+            other.close()  # the models of the artifact before
         except (WorkerEnded, RequestFailed):
             return None
-        second = replace(session, process=self._second, loads={}, plans={}, elsewhere=None)
-        try:
-            second.close()  # the models of the artifact before
-        except (WorkerEnded, RequestFailed):
-            return None
-        return what, second
+        return other
 
     def _limits(self, size: int) -> Limits:
         memory = self.settings.memory or max(self._memory, _LEAST_MEMORY)
@@ -237,11 +253,11 @@ class Driver:
             self.end()
 
     def end(self) -> None:
-        """End the process, and the second one."""
-        for process in (self._process, self._second):
+        """End the process, and those beside it."""
+        for process in (self._process, *self._others.values()):
             if process is not None:
                 process.close()
-        self._process = self._second = None
+        self._process, self._others = None, {}
 
 
 def started(spec: EnvironmentSpec, threads: int, directory: Path, more: Mapping[str, str] | None = None) -> Process:

@@ -163,6 +163,8 @@ class Session:
     """Inputs that each loaded model answers, by its key."""
     elsewhere: Callable[[], tuple[str, Session] | None] | None = None
     """Another process with other settings of the machine (oneDNN, threads), and what they are; None without one."""
+    legacy: Callable[[], Session | None] | None = None
+    """The artifact in a process of the same interpreter with tf_keras in place of Keras 3; None without one."""
     numbers: Iterator[int] = field(default_factory=count)
     """For names of what the process holds; of sessions that share one, the same."""
 

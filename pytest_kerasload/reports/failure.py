@@ -12,7 +12,7 @@ from pytest_kerasload.findings import CheckResult, Finding, Remedy
 _WIDTH = 110
 # What a finding's detail is, where a check has one kind only: the loader's own words.
 _DETAIL = {"load": "loader"}
-_COMMAND = re.compile(r"(?<=: )(?:pytest --|mkdir -p ).*")
+_COMMAND = re.compile(r"(?<=: )(?:pytest --|mkdir -p |python -m pytest_kerasload ).*")
 _TRIED = {True: "works", False: "no", None: "try"}
 
 
@@ -55,8 +55,12 @@ def _finding(finding: Finding, detail: str, verbosity: int) -> Iterator[str]:
 
 
 def _remedy(remedy: Remedy) -> str:
+    """A remedy with what came of it; a command to paste comes last."""
+    command = _COMMAND.search(remedy.action)
+    told = remedy.action if command is None else remedy.action[: command.start()].rstrip(": ")
     detail = f"  ({remedy.detail})" if remedy.detail else ""
-    return f"{_TRIED[remedy.verified]:<6} {remedy.action}{detail}"
+    then = "" if command is None else f": {command[0]}"
+    return f"{_TRIED[remedy.verified]:<6} {told}{detail}{then}"
 
 
 def _folded(text: str) -> list[str]:

@@ -1,0 +1,68 @@
+"""A configuration as another Keras release takes it: what was changed in it, and where."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pytest_kerasload.amendments import graph, values
+from pytest_kerasload.amendments.change import Change, Draft
+from pytest_kerasload.artifacts.record import Artifact
+from pytest_kerasload.causes.explaining import release_of
+from pytest_kerasload.causes.loader import Loader
+from pytest_kerasload.environments.versions import Versions
+
+
+@dataclass(frozen=True)
+class Amendment:
+    """The changed configuration of an artifact, for one loader; the weights stay as they are."""
+
+    config: Mapping[str, Any]
+    changes: tuple[Change, ...]
+
+    @property
+    def told(self) -> str:
+        """The changes in words, those of one kind together: ``drop time_major, groups from the config``."""
+        found: dict[str, list[str]] = {}
+        for change in self.changes:
+            names = found.setdefault(change.verb, [])
+            if change.what not in names:
+                names.append(change.what)
+        return "; ".join(_filled(verb, names) for verb, names in found.items())
+
+    @property
+    def risky(self) -> tuple[Change, ...]:
+        """Changes that take out something that is not the default: the model may be another one without it."""
+        return tuple(change for change in self.changes if not change.harmless)
+
+
+def _filled(verb: str, names: list[str]) -> str:
+    more = f" and {len(names) - 6} more" if len(names) > 6 else ""
+    return verb.format(", ".join(names[:6]) + more)
+
+
+def amended(artifact: Artifact, versions: Versions) -> Amendment | None:
+    """The artifact's configuration as that release takes it; None where nothing is known to change.
+
+    That the release then loads it, and predicts the same, has to be tried.
+    """
+    if artifact.format not in ("h5", "keras") or artifact.config is None or not versions.keras:
+        return None
+    loader = Loader(versions, release_of(versions))
+    copies: dict[int, Any] = {}
+    config = copy.deepcopy(dict(artifact.config), copies)
+    draft = Draft(artifact, loader, config, copies)
+    changes: list[Change] = []
+    for rule in _RULES:
+        changes += rule(draft)
+    return Amendment(config, tuple(changes)) if changes else None
+
+
+def _rules() -> Iterator[Any]:
+    yield from values.RULES
+    yield from graph.RULES
+
+
+_RULES = tuple(_rules())

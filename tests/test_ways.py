@@ -1,0 +1,114 @@
+"""Remedies that were tried: what a failing load suggests, and which environments of the run do read the artifact."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from conftest import checks_of
+from pytest_kerasload.causes import remedies as do
+from pytest_kerasload.causes.catalogue import cause
+from pytest_kerasload.checks.elsewhere import Neighbour, advised
+from pytest_kerasload.environments.versions import Versions
+from pytest_kerasload.findings import CheckResult, Finding, Measured, Outcome, Remedy
+from pytest_kerasload.reports import failure
+
+KERAS_215 = Versions("3.11.7", "2.15.1", "2.15.0", "keras2")
+
+
+def neighbour(load: Outcome, predictions: Outcome, *findings: Finding) -> Neighbour:
+    answered = CheckResult("predictions", predictions, findings, measured=Measured(3e-8))
+    return Neighbour("tf2.15", KERAS_215, CheckResult("load", load), answered)
+
+
+@pytest.mark.parametrize(
+    ("one", "verified"),
+    [
+        (neighbour("passed", "passed"), True),
+        (neighbour("passed", "failed", cause("expected-missing").finding("none")), None),
+        (neighbour("passed", "failed", cause("predictions-differ").finding("other")), False),
+        (neighbour("failed", "skipped"), False),
+    ],
+)
+def test_environments_that_read_it(one: Neighbour, verified: bool | None) -> None:
+    """Verified where it loads and its outputs match; one that does no better is no remedy."""
+    failing = cause("keras2-rnn-time-major").finding("no", remedies=(Remedy("try"), Remedy("tried", verified=False)))
+    found = advised(CheckResult("load", "failed", (failing,)), [one]).findings[0].remedies
+    advice = [remedy for remedy in found if remedy.action.startswith("use tf2.15: TensorFlow 2.15.1, Keras 2.15.0")]
+    assert [remedy.verified for remedy in advice] == ([] if verified is False else [verified])
+    if verified:
+        assert found[0] == advice[0]
+        assert "3.0e-08" in advice[0].detail
+    assert found[-1].verified is False
+
+
+def test_what_has_no_expected_outputs_is_recorded_and_not_moved_elsewhere() -> None:
+    failing = cause("expected-missing").finding("none")
+    result = CheckResult("predictions", "failed", (failing,))
+    assert advised(result, [neighbour("passed", "passed")]) == result
+
+
+@pytest.mark.parametrize(
+    ("way", "action", "told"),
+    [
+        ("amend", "drop groups from the config", True),
+        ("amend", do.SAVE_FOR_OLDEST, False),
+        ("compile", do.COMPILE_FALSE, True),
+        ("legacy", do.LEGACY_KERAS, True),
+        ("legacy", do.NEWER_LOADER, False),
+        ("signatures", do.SIGNATURES, True),
+        ("signatures", do.TFSM_LAYER, True),
+    ],
+)
+def test_what_a_way_tells_of_the_catalogue(way: do.WayName, action: str, told: bool) -> None:
+    assert do.answers(way, action) is told
+
+
+def test_a_command_stands_alone_on_its_line() -> None:
+    command = "python -m pytest_kerasload repair a/clf.h5 a/clf-repaired.h5 --for=keras==3.15.1"
+    remedy = Remedy(f"drop time_major from the config: {command}", verified=True, detail="outputs match")
+    finding = cause("keras2-rnn-time-major").finding("no", remedies=(remedy,))
+    lines = failure.lines(CheckResult("load", "failed", (finding,)))
+    place = next(index for index, line in enumerate(lines) if "works" in line)
+    assert lines[place].endswith("works  drop time_major from the config  (outputs match):")
+    assert lines[place + 1].strip() == command
+
+
+# ---- in the TensorFlow at hand
+
+
+def load_remedies(zoo: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
+    check = checks_of(dict(zoo), name)["load"]
+    if check["outcome"] != "failed":
+        pytest.skip(f"{name} loads on this release")
+    remedies: list[dict[str, Any]] = check["findings"][0]["remedies"]
+    return remedies
+
+
+@pytest.mark.parametrize(
+    ("name", "action"),
+    [
+        ("tf215/lstm.h5", "drop time_major from the config"),
+        ("tf23/nested_seq_twice.h5", "count the calls of tower from 0"),
+        ("tf26/nested_functional.h5", "count the calls of inner from 0"),
+        ("tf26/optimizer_lr.h5", "load_model(path, compile=False)"),
+    ],
+)
+def test_a_remedy_that_works(name: str, action: str, zoo: Mapping[str, Any], versions: Versions) -> None:
+    """It loads in another way, with the expected outputs: that way is verified, and stands first."""
+    if not versions.keras3:
+        pytest.skip("Keras 2 loads them")
+    first = load_remedies(zoo, name)[0]
+    assert first["action"].startswith(action)
+    assert first["verified"] is True
+
+
+def test_no_verified_remedy_predicts_something_else(zoo: Mapping[str, Any]) -> None:
+    """Of a custom class that forgets its arguments no way of loading brings the outputs back."""
+    for artifact in zoo["artifacts"]:
+        if "forgetful" in artifact["path"]:
+            for check in artifact["checks"]:
+                remedies = [one for finding in check["findings"] for one in finding["remedies"]]
+                assert not [one for one in remedies if one["verified"]], (artifact["path"], remedies)
