@@ -21,7 +21,7 @@ def is_dump(value: Any) -> bool:
         return 1 <= len(value) <= 3 and isinstance(value[0], str) and is_dump(value[0])
     if not isinstance(value, str) or len(value) < _SHORTEST:
         return False
-    code = _decoded(value)
+    code = decoded(value)
     return code.startswith(_CODE) and b"\0\0" in code[1:10]
 
 
@@ -29,7 +29,7 @@ def is_marshalled(text: str) -> bool:
     """Whether text that may stand anywhere is marshalled code: its counts of arguments have to make sense too."""
     if len(text) < 2 * _SHORTEST or text[:2] not in ("4w", "Yw"):
         return False
-    head = _decoded(text[:_SHORTEST])
+    head = decoded(text[:_SHORTEST])
     return head.startswith(_CODE) and head[2:5] == b"\0\0\0" and head[6:9] == b"\0\0\0"
 
 
@@ -37,11 +37,11 @@ def is_pickled(text: str) -> bool:
     """Whether text is a base64 coded pickle, of protocol 2 or later (``\\x80`` and the protocol come first)."""
     if len(text) < 16 or not text.startswith("gA"):
         return False
-    head = _decoded(text[: len(text) // 4 * 4])
-    return head[:1] == b"\x80" and 2 <= head[1] <= 5 and _decoded(text).endswith(b".")
+    head = decoded(text[: len(text) // 4 * 4])
+    return head[:1] == b"\x80" and 2 <= head[1] <= 5 and decoded(text).endswith(b".")
 
 
-def _decoded(text: str) -> bytes:
+def decoded(text: str) -> bytes:
     """The bytes of a dump, as ``func_load`` decodes it: base64, or else as they are (Keras 2.0)."""
     try:
         return base64.b64decode(text.encode("ascii"))
