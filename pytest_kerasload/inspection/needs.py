@@ -12,7 +12,7 @@ from pytest_kerasload.environments.releases import RELEASES
 from pytest_kerasload.hazards.bytecode import decoded, is_dump
 from pytest_kerasload.hazards.documents import nodes
 from pytest_kerasload.hazards.policy import known_ops
-from pytest_kerasload.inspection.marshalled import pythons
+from pytest_kerasload.inspection.marshalled import ALIKE, pythons
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,13 @@ class Bytecode:
 
     pythons: tuple[str, ...]
     places: tuple[str, ...]
+
+    @property
+    def label(self) -> str:
+        """``Python 3.11 or 3.12``; empty where none is known."""
+        if self.pythons == ALIKE[1]:
+            return f"Python {self.pythons[-1]} or older"
+        return f"Python {' or '.join(self.pythons)}" if self.pythons else ""
 
 
 @dataclass(frozen=True)
@@ -76,15 +83,16 @@ _PREFIXES = {
 }
 """How the names of a library's ops begin. ``SentencepieceOp`` was tf_sentencepiece's before TensorFlow 2."""
 
-_TEXT_OPS = frozenset(
-    (
-        "CaseFoldUTF8 ConstrainedSequence FastBertNormalize FastWordpieceTokenizeWithOffsets FindSourceOffsets "
-        "MaxSpanningTree NormalizeUTF8 NormalizeUTF8WithOffsetsMap PhraseTokenize RegexSplitWithOffsets RougeL "
-        "SentenceFragments SentenceFragmentsV2 SplitMergeFromLogitsTokenizeWithOffsets SplitMergeTokenizeWithOffsets "
-        "TokenizerFromLogits UnicodeScriptTokenizeWithOffsets WhitespaceTokenizeWithOffsets "
-        "WhitespaceTokenizeWithOffsetsV2 WordpieceTokenizeWithOffsets"
-    ).split()
-)
+# fmt: off
+_TEXT_OPS = frozenset({
+    "CaseFoldUTF8", "ConstrainedSequence", "FastBertNormalize", "FastWordpieceTokenizeWithOffsets",
+    "FindSourceOffsets", "MaxSpanningTree", "NormalizeUTF8", "NormalizeUTF8WithOffsetsMap", "PhraseTokenize",
+    "RegexSplitWithOffsets", "RougeL", "SentenceFragments", "SentenceFragmentsV2",
+    "SplitMergeFromLogitsTokenizeWithOffsets", "SplitMergeTokenizeWithOffsets", "TokenizerFromLogits",
+    "UnicodeScriptTokenizeWithOffsets", "WhitespaceTokenizeWithOffsets", "WhitespaceTokenizeWithOffsetsV2",
+    "WordpieceTokenizeWithOffsets",
+})
+# fmt: on
 """Ops that tensorflow_text registers without a prefix (its ``core/ops`` and ``core/kernels``)."""
 
 
@@ -127,7 +135,7 @@ def _functions(config: Any, place: str) -> Iterator[tuple[str, bytes]]:
 
 
 def _narrowed(found: tuple[str, ...], artifact: Artifact) -> tuple[str, ...]:
-    """Without the Pythons that the TensorFlow which saved the artifact does not run on, where it tells which that was."""
+    """Without the Pythons that its TensorFlow does not run on, where the artifact tells which saved it."""
     saved = release_number(artifact.saved_with.tensorflow) or release_number(artifact.saved_with.keras)
     # Keras 2 has the numbers of its TensorFlow since 2.6, and tf_keras always.
     minor = saved.release[:2] if saved is not None else ()
