@@ -127,9 +127,7 @@ def _unreadable(bytecode: Bytecode, flavour: Flavour, versions: Versions) -> lis
         here |= set(ALIKE[1])
     if not bytecode.pythons or any(here & set(alike) and set(bytecode.pythons) & set(alike) for alike in ALIKE):
         return []
-    message = (
-        f"{NAMES[flavour]} runs on no Python that reads the code of its functions (of Python {bytecode.pythons[-1]})"
-    )
+    message = f"no Python that {NAMES[flavour]} runs on there reads its functions, which are code of {bytecode.label}"
     return [cause("lambda-python-version").finding(message, where=", ".join(bytecode.places))]
 
 

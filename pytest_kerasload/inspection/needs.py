@@ -68,7 +68,9 @@ def needs_of(artifact: Artifact) -> Needs:
 def _custom_objects(artifact: Artifact) -> Iterator[CustomObject]:
     for name, uses in artifact.custom_objects.items():
         places = tuple(dict.fromkeys(use.place or "the model itself" for use in uses))
-        yield CustomObject(name, uses[0].kind, places, next((use.module for use in uses if use.module), None))
+        # Keras 3 writes builtins for a function whose module it does not tell.
+        modules = (use.module for use in uses if use.module and use.module != "builtins")
+        yield CustomObject(name, uses[0].kind, places, next(modules, None))
 
 
 _PREFIXES = {

@@ -102,7 +102,7 @@ def _forecast(inspected: Inspected, width: int) -> Iterator[Line]:
     if not inspected.forecast:
         if inspected.readable:
             return
-        yield from _row("forecast", "none: as it is, this is nothing that load_model or a server can load", width)
+        yield from _row("forecast", "none while the file check fails: mend that first", width)
         return
     label = ""
     rows = []
@@ -164,7 +164,8 @@ def _needs(inspected: Inspected, width: int) -> Iterator[Line]:
         for row in rows:
             yield from _row(" ", row, width, lead="  ")
     elif inspected.forecast and not (needs.op_libraries or needs.bytecode):
-        yield from _row("needs", "nothing besides TensorFlow and Keras", width)
+        keras = " and Keras" if inspected.forecast[0].flavour != "tensorflow" else ""
+        yield from _row("needs", f"nothing besides TensorFlow{keras}", width)
     for library in needs.op_libraries:
         what = f"import {library.package}" if library.package else "a library of ops that is not known here"
         yield from _row("needs", f"{what}, before it is loaded: {_shortened(library.ops)}", width)
@@ -209,10 +210,16 @@ def _shape(shape: tuple[int | None, ...] | None) -> str:
 def _weights(inspected: Inspected) -> str:
     weights = inspected.artifact.weights
     count = "an unknown number of" if weights.elements is None else f"{weights.elements:,}"
-    tensors = f" in {weights.tensors:,} tensor{'' if weights.tensors == 1 else 's'}" if weights.tensors else ""
-    layers = f", {inspected.layers} layer{'' if inspected.layers == 1 else 's'}" if inspected.layers else ""
-    state = f", and {weights.optimizer_tensors} tensors of the optimizer" if weights.optimizer_tensors else ""
+    tensors = f" in {_counted(weights.tensors, 'tensor')}" if weights.tensors else ""
+    layers = f", {_counted(inspected.layers, 'layer')}" if inspected.layers else ""
+    state = (
+        f", and {_counted(weights.optimizer_tensors, 'tensor')} of the optimizer" if weights.optimizer_tensors else ""
+    )
     return f"{count} parameters{tensors}{layers}{state}"
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def _compiled(inspected: Inspected) -> str:
@@ -232,7 +239,7 @@ def _recorded(recorded: Recorded | None) -> tuple[str, str]:
         return "no outputs are stored beside it (pytest --keras-record, pytest_kerasload.record)", ""
     if recorded.problem:
         return f"{recorded.path.name} is not read: {recorded.problem}", "bad"
-    rows = f"{recorded.rows} row{'' if recorded.rows == 1 else 's'}"
+    rows = _counted(recorded.rows, "row")
     by = f", under TensorFlow {recorded.tensorflow}, Keras {recorded.keras}" if recorded.tensorflow else ""
     if recorded.same is None:
         return f"{recorded.path.name}: {rows}; it does not say of which file", ""

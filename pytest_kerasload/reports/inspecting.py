@@ -54,17 +54,16 @@ def _run(chosen: argparse.Namespace) -> int:
             failed = True
             print(f"inspect: {_no_artifact(path)}", file=sys.stderr)
             continue
-        one = inspect(artifact, recorded)
+        # What is read in a process of its own may be read elsewhere than here.
+        one = inspect(artifact.absolute(), recorded)
         count += 1
         unread += not one.readable
         if chosen.json:
             told.append(as_json(one, artifact.as_posix()))
             continue
-        for line in (
-            ((), *inspected.lines(one, artifact.as_posix(), width))
-            if count > 1
-            else inspected.lines(one, artifact.as_posix(), width)
-        ):
+        if count > 1:
+            print()
+        for line in inspected.lines(one, artifact.as_posix(), width):
             print(_rendered(line))
     if chosen.json:
         print(json.dumps(told, indent=1, ensure_ascii=False))
