@@ -366,9 +366,9 @@ def test_notes_come_last() -> None:
 
 
 def test_every_cause_can_be_looked_up() -> None:
-    codes = [cause.code for cause in causes.FILE_CAUSES]
+    codes = [cause.code for cause in causes.CAUSES]
     assert len(codes) == len(set(codes))
-    for cause in causes.FILE_CAUSES:
+    for cause in causes.CAUSES:
         assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)+", cause.code)
         assert cause.remedies
         for signature in cause.signatures:

@@ -14,7 +14,7 @@ from pytest_kerasload.artifacts import protos
 from pytest_kerasload.artifacts.configs import object_at
 from pytest_kerasload.artifacts.ownership import is_custom
 from pytest_kerasload.artifacts.record import ConfigObject
-from pytest_kerasload.causes import file as causes
+from pytest_kerasload.causes import savedmodel_files as parts
 from pytest_kerasload.findings import Finding
 
 
@@ -40,7 +40,7 @@ def keras_nodes(directory: Path, graph: Any, problems: list[Finding]) -> list[Ke
             message.ParseFromString(file.read_bytes())
         except (DecodeError, RuntimeError, ValueError) as error:
             problems.append(
-                causes.KERAS_METADATA_UNREADABLE.finding(
+                parts.KERAS_METADATA_UNREADABLE.finding(
                     f"{directory.name}/{file.name} is damaged or cut off ({error}): the Keras model does not come back",
                     where=file.name,
                 )
@@ -60,7 +60,7 @@ def keras_nodes(directory: Path, graph: Any, problems: list[Finding]) -> list[Ke
         metadata = _metadata(written)
         if metadata is None:
             problems.append(
-                causes.KERAS_METADATA_UNREADABLE.finding(
+                parts.KERAS_METADATA_UNREADABLE.finding(
                     f"the Keras metadata of {path or number} in {directory.name} is not JSON: {written[:40]!r}",
                     where=path,
                 )

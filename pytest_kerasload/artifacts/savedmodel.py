@@ -19,6 +19,7 @@ from pytest_kerasload.artifacts.record import Artifact, SavedWith, Signature, Te
 from pytest_kerasload.artifacts.savedmodel_files import missing_files
 from pytest_kerasload.artifacts.sniffing import savedmodel_marker
 from pytest_kerasload.causes import file as causes
+from pytest_kerasload.causes import savedmodel_files as parts
 from pytest_kerasload.findings import Finding
 
 _TEXT_LIMIT = 64 * 1024 * 1024
@@ -36,7 +37,7 @@ def read(directory: Path) -> Artifact:
         problem = causes.NOT_A_SAVEDMODEL.finding(f"{directory.name} has no saved_model.pb: it is no SavedModel")
         return Artifact(directory, "unknown", readable=False, problems=(problem,))
     if marker.stem != "saved_model":
-        problem = causes.SAVED_MODEL_PB_MISSING.finding(
+        problem = parts.SAVED_MODEL_PB_MISSING.finding(
             f"{directory.name} has {marker.name} and variables/, and no saved_model.pb", where="saved_model.pb"
         )
         return Artifact(directory, "savedmodel", readable=False, problems=(problem,))
@@ -46,7 +47,7 @@ def read(directory: Path) -> Artifact:
     graph = _serving_graph(saved)
     if graph is None:
         tags = "; ".join(", ".join(one.meta_info_def.tags) or "none" for one in saved.meta_graphs) or "no graphs"
-        problem = causes.NO_SERVE_GRAPH.finding(f"{directory.name} has no graph tagged `serve`: its tags are {tags}")
+        problem = parts.NO_SERVE_GRAPH.finding(f"{directory.name} has no graph tagged `serve`: its tags are {tags}")
         return Artifact(directory, "savedmodel", readable=False, problems=(problem,))
     return _read(directory, graph)
 
@@ -58,25 +59,25 @@ def _parsed(directory: Path, marker: Path) -> tuple[Any, Finding | None]:
     where = f"{directory.name}/{marker.name}"
     if marker.suffix == ".pbtxt":
         if len(content) > _TEXT_LIMIT:
-            return None, causes.SAVED_MODEL_PBTXT.finding(
+            return None, parts.SAVED_MODEL_PBTXT.finding(
                 f"{where} is in text form and has {len(content)} bytes, too many to be parsed", where=marker.name
             )
         try:
             text_format.Parse(content.decode("utf-8"), saved, allow_unknown_field=True)
         except (text_format.ParseError, ValueError, RecursionError) as error:
-            return None, causes.SAVED_MODEL_PBTXT.finding(
+            return None, parts.SAVED_MODEL_PBTXT.finding(
                 f"{where} is in text form and cannot be parsed: {str(error).splitlines()[0]}", where=marker.name
             )
         return saved, None
     try:
         saved.ParseFromString(content)
     except (DecodeError, RuntimeError, ValueError) as error:
-        return None, causes.SAVED_MODEL_PB_UNREADABLE.finding(
+        return None, parts.SAVED_MODEL_PB_UNREADABLE.finding(
             f"{where} is damaged or cut off: its {len(content)} bytes are no SavedModel message ({error})",
             where=marker.name,
         )
     if not saved.meta_graphs:
-        return None, causes.SAVED_MODEL_PB_UNREADABLE.finding(
+        return None, parts.SAVED_MODEL_PB_UNREADABLE.finding(
             f"{where} holds no graph: its {len(content)} bytes are not a SavedModel message with one",
             where=marker.name,
         )
@@ -104,7 +105,7 @@ def _read(directory: Path, graph: Any) -> Artifact:
     problems.extend(missing_files(directory, graph, weights))
     if not nodes and not problems and any(is_keras(node) for node in graph.object_graph_def.nodes):
         problems.append(
-            causes.KERAS_METADATA_MISSING.finding(
+            parts.KERAS_METADATA_MISSING.finding(
                 f"{directory.name} holds Keras objects and no keras_metadata.pb: load_model does not bring them back",
                 fails=False,
             )

@@ -11,7 +11,7 @@ from google.protobuf.message import DecodeError
 from pytest_kerasload.artifacts import checkpoint, protos
 from pytest_kerasload.artifacts.fingerprint import fingerprint64
 from pytest_kerasload.artifacts.record import Weights
-from pytest_kerasload.causes import file as causes
+from pytest_kerasload.causes import savedmodel_files as parts
 from pytest_kerasload.findings import Finding
 
 _VARIABLE_OPS = frozenset({"VarHandleOp", "VariableV2", "Variable"})
@@ -26,7 +26,7 @@ def missing_files(directory: Path, graph: Any, weights: Weights) -> Iterator[Fin
         asset.filename for asset in graph.asset_file_def if not (directory / "assets" / asset.filename).is_file()
     )
     if lost:
-        yield causes.ASSETS_MISSING.finding(
+        yield parts.ASSETS_MISSING.finding(
             f"{directory.name} has no {', '.join(f'assets/{name}' for name in lost[:5])}"
             + (f" and {len(lost) - 5} more" if len(lost) > 5 else ""),
             where="assets",
@@ -39,14 +39,14 @@ def _variables_problems(directory: Path, weights: Weights) -> Iterator[Finding]:
     index = variables / "variables.index"
     lost = "" if index.is_file() else "variables/variables.index" if variables.is_dir() else "variables/"
     if lost:
-        yield causes.VARIABLES_MISSING.finding(
+        yield parts.VARIABLES_MISSING.finding(
             f"{directory.name} cannot be restored, {_needed(weights)}: there is no {lost}", where="variables"
         )
         return
     try:
         sizes = checkpoint.shard_sizes(index)
     except ValueError as error:
-        yield causes.VARIABLES_DAMAGED.finding(
+        yield parts.VARIABLES_DAMAGED.finding(
             f"variables/{index.name} of {directory.name} is damaged or cut off: {error}",
             where=f"variables/{index.name}",
         )
@@ -55,21 +55,21 @@ def _variables_problems(directory: Path, weights: Weights) -> Iterator[Finding]:
     gone = [shard.name for shard in shards.values() if not shard.is_file()]
     if gone:
         more = f" and {len(gone) - 3} more" if len(gone) > 3 else ""
-        yield causes.VARIABLES_MISSING.finding(
+        yield parts.VARIABLES_MISSING.finding(
             f"{directory.name} cannot be restored, {_needed(weights)}: "
             f"there is no {', '.join(f'variables/{name}' for name in gone[:3])}{more}",
             where=f"variables/{gone[0]}",
         )
     for number, shard in shards.items():
         if shard.is_file() and shard.stat().st_size < sizes[number]:
-            yield causes.VARIABLES_DAMAGED.finding(
+            yield parts.VARIABLES_DAMAGED.finding(
                 f"variables/{shard.name} of {directory.name} is cut off: it has {shard.stat().st_size} bytes, "
                 f"and its index says {sizes[number]}",
                 where=f"variables/{shard.name}",
             )
     told = _fingerprint(directory)
     if told and told != fingerprint64(index.read_bytes()):
-        yield causes.VARIABLES_OF_ANOTHER.finding(
+        yield parts.VARIABLES_OF_ANOTHER.finding(
             f"variables/ of {directory.name} was not saved with its saved_model.pb: fingerprint.pb has the checksum "
             f"of another {index.name}",
             where="variables",

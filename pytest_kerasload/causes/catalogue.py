@@ -3,39 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from types import MappingProxyType
+from types import MappingProxyType, ModuleType
 
 from pytest_kerasload.causes import (
+    archive,
     custom_objects,
     drift,
     environment,
     expected,
     file,
-    formats,
     from_keras2,
     from_keras3,
+    graph_safety,
+    hdf5,
+    keras2_graphs,
+    lambdas,
     numeric,
     resource,
     roundtrip,
     safety,
     savedmodel,
+    savedmodel_files,
     training,
     unknown,
     version,
 )
 from pytest_kerasload.causes.cause import Cause
 
-VERSION = (from_keras2, from_keras3, drift, formats, savedmodel, version)
+VERSION = (from_keras2, keras2_graphs, from_keras3, drift, hdf5, archive, lambdas, savedmodel, version)
 """The modules of the family ``version``, in the order in which their signatures are asked."""
 
+FILE = (file, savedmodel_files)
+SAFETY = (safety, graph_safety)
+
 _MODULES = (
-    *(file, environment, resource, safety, training, *VERSION, custom_objects, roundtrip, numeric, expected, unknown),
+    *(*FILE, environment, resource, *SAFETY, training, *VERSION, custom_objects, roundtrip, numeric, expected, unknown),
 )
 
 
-def entries(module: object) -> Iterator[Cause]:
-    """The causes of one family's module, in the order in which it has them."""
-    yield from module.CAUSES if hasattr(module, "CAUSES") else file.FILE_CAUSES
+def entries(module: ModuleType) -> Iterator[Cause]:
+    """The causes of one module, in the order in which it has them."""
+    yield from module.CAUSES
 
 
 CAUSES: Mapping[str, Cause] = MappingProxyType({entry.code: entry for module in _MODULES for entry in entries(module)})

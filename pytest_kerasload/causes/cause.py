@@ -3,8 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
+from pytest_kerasload.causes import directions
 from pytest_kerasload.findings import Family, Finding, Remedy
+
+if TYPE_CHECKING:
+    from pytest_kerasload.artifacts.record import Artifact, Format
+    from pytest_kerasload.environments.versions import Versions
+
+DOCS = "https://github.com/pytest-kerasload/pytest-kerasload/blob/main/docs/causes.md"
+"""The page of causes, as ``python -m pytest_kerasload causes`` writes it."""
+
+Check = Literal["file", "safety", "version", "custom-objects", "load", "roundtrip", "predictions", "handover"]
 
 
 @dataclass(frozen=True)
@@ -14,6 +25,10 @@ class Cause:
     ``code`` is kebab-case and stable. ``title`` is one sentence without names of the case at hand; ``remedies``
     are what to do, most useful first. ``signatures`` are regular expressions searched in the text a loader raised
     (any may match), in the wordings of all releases that show it. ``source`` says where the fact comes from.
+
+    ``formats`` are those it can happen to (none named: any); ``saved_by`` and ``loaded_by`` say between which releases
+    it lies, empty where any can show it. ``seen`` are the checks that can find it, those that need no TensorFlow
+    first. ``explanation`` says why it happens and what it means, and ``wording`` is an example of what a loader says.
     """
 
     code: str
@@ -22,6 +37,21 @@ class Cause:
     remedies: tuple[str, ...] = ()
     signatures: tuple[str, ...] = ()
     source: str = ""
+    formats: tuple[Format, ...] = ()
+    saved_by: str = ""
+    loaded_by: str = ""
+    seen: tuple[Check, ...] = ()
+    explanation: str = ""
+    wording: str = ""
+
+    @property
+    def docs(self) -> str:
+        """Where the cause is described."""
+        return f"{DOCS}#{self.code}"
+
+    def remedies_for(self, versions: Versions, artifact: Artifact | None = None) -> tuple[str, ...]:
+        """The remedies that make sense for an artifact on that loader; ``remedies`` are for all of them."""
+        return tuple(action for action in self.remedies if directions.fits(action, versions, artifact))
 
     def finding(
         self,
@@ -37,3 +67,41 @@ class Cause:
         if remedies is None:
             remedies = tuple(Remedy(action) for action in self.remedies)
         return Finding(self.code, self.family, message, where, remedies, detail, fails, traceback)
+
+
+@dataclass(frozen=True)
+class Entries:
+    """Makes the causes of one family, with what most of them share."""
+
+    family: Family
+    seen: tuple[Check, ...] = ()
+    remedies: tuple[str, ...] = ()
+
+    def __call__(
+        self,
+        code: str,
+        title: str,
+        *remedies: str,
+        formats: tuple[Format, ...] = (),
+        saved_by: str = "",
+        loaded_by: str = "",
+        seen: tuple[Check, ...] = (),
+        explanation: str,
+        signatures: tuple[str, ...] = (),
+        wording: str = "",
+        source: str = "",
+    ) -> Cause:
+        return Cause(
+            code,
+            self.family,
+            title,
+            remedies or self.remedies,
+            signatures,
+            source,
+            formats,
+            saved_by,
+            loaded_by,
+            seen or self.seen,
+            explanation,
+            wording,
+        )

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from pytest_kerasload.causes import remedies as do
-from pytest_kerasload.causes.cause import Cause
+from pytest_kerasload.causes.cause import Cause, Entries
 
-
-def _cause(code: str, title: str, *remedies: str, signatures: tuple[str, ...] = (), source: str = "") -> Cause:
-    return Cause(code, "version", title, remedies, signatures, source)
+_cause = Entries("version")
 
 
 CAUSES: tuple[Cause, ...] = (
@@ -17,6 +15,12 @@ CAUSES: tuple[Cause, ...] = (
         do.SAVE_AS_KERAS,
         "load it with Keras 3.9 or later, where the axis is one number",
         do.LEGACY_KERAS,
+        formats=("h5",),
+        saved_by="any",
+        loaded_by="Keras 3; a single number: 3.0 to 3.8",
+        seen=("version", "predictions"),
+        explanation="Reading HDF5, Keras 3 throws the axis away where it is not a list of one, and the layer "
+        "takes its default, the last axis. Nothing is said, and the model predicts something else.",
         source="keras/src/legacy/saving/saving_utils.py, model_from_config: before 3.9 only [axis] is kept, later "
         "a number too; reproduced with Concatenate, Softmax and LayerNormalization on Keras 3.3 to 3.15",
     ),
@@ -25,6 +29,12 @@ CAUSES: tuple[Cause, ...] = (
         "TensorFlow 2.3 wrote Hashing with a salt it did not use: after loading it puts words into other bins",
         "write null as the salt of the Hashing layer into the config",
         do.RECORD_AGAIN,
+        formats=("h5", "savedmodel"),
+        saved_by="TensorFlow 2.3",
+        loaded_by="any",
+        seen=("version", "predictions"),
+        explanation="TensorFlow 2.3 wrote a salt without hashing with it. Later releases use what is written. "
+        "Nothing is said, and words fall into other bins.",
         source="tensorflow v2.3 layers/preprocessing/hashing.py; measured on TensorFlow 2.15",
     ),
     _cause(
@@ -33,6 +43,12 @@ CAUSES: tuple[Cause, ...] = (
         do.LEGACY_KERAS,
         "give the old formula as a custom activation under a name of its own, and save again",
         do.RECORD_AGAIN,
+        formats=("h5", "keras"),
+        saved_by="Keras 2, tf_keras",
+        loaded_by="Keras 3",
+        seen=("version", "predictions"),
+        explanation="Keras 3 took over the formula of other frameworks under the same name. Nothing is said, and "
+        "outputs move by some hundredths. Recurrent layers of Keras up to 2.2 use it by default.",
         source="keras-team/keras PR #19477; 0.04 to 0.09 measured on outputs of order 1",
     ),
     _cause(
@@ -41,12 +57,26 @@ CAUSES: tuple[Cause, ...] = (
         "load it with Keras 3.6 or later",
         "call finalize_state() of each Normalization layer after loading",
         do.SAVE_AS_KERAS,
+        formats=("h5",),
+        saved_by="any",
+        loaded_by="Keras 3.0 to 3.5",
+        seen=("version", "predictions"),
+        explanation="The layer computes with copies of its mean and variance that are made before the weights are"
+        " read, and not made again. Nothing is said. Every EfficientNet has such a layer; models that"
+        " load its weights from HDF5 while they are built are affected too.",
         source="keras-team/keras#20147, PR #20168 (3.6.0); reproduced on Keras 3.3",
     ),
     _cause(
         "normalization-tf26",
         "Normalization comes back with another mean and variance on TensorFlow 2.6 and 2.7",
         "load it with TensorFlow 2.5 or 2.8",
+        formats=("h5",),
+        saved_by="any",
+        loaded_by="TensorFlow 2.6 and 2.7",
+        seen=("version", "predictions"),
+        explanation="The layer computes with copies of its mean and variance that are made before the weights are"
+        " read, and not made again before 2.8: it acts as the identity. Nothing is said. Every "
+        "EfficientNet has such a layer.",
         source="keras-team/keras#15348, #15513; tensorflow/tensorflow#53030",
     ),
     _cause(
@@ -54,6 +84,14 @@ CAUSES: tuple[Cause, ...] = (
         "Sublayers kept in nested lists come back with new weights: .keras files of Keras 2.12 to 3.14 lack them",
         "save it again with Keras 3.15, or keep the sublayers in a flat list: this file cannot be repaired",
         "save it as HDF5, which is not affected",
+        formats=("keras",),
+        saved_by="Keras 2.12 to 3.14, tf_keras",
+        loaded_by="any",
+        seen=("load", "roundtrip", "predictions"),
+        explanation="Lists or dicts inside a list were passed over when the weights were saved. They are not in "
+        "the file, and the layers begin with new random weights at every load. Only Keras 3.15 says "
+        "so.",
+        wording="Skipping nested container at self.blocks",
         signatures=(r"Skipping nested container at",),
         source="keras-team/keras#20598, PRs #22210, #22362; reproduced with files of Keras 2.15 to 3.14",
     ),

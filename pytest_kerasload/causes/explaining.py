@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from types import ModuleType
 
 from pytest_kerasload.artifacts.builtins import exists_in, is_builtin
 from pytest_kerasload.artifacts.record import Artifact
-from pytest_kerasload.causes import custom_objects, environment, file, resource, roundtrip, safety, training
-from pytest_kerasload.causes.catalogue import VERSION, cause, entries
+from pytest_kerasload.causes import custom_objects, environment, resource, roundtrip, training
+from pytest_kerasload.causes.catalogue import FILE, SAFETY, VERSION, cause, entries
 from pytest_kerasload.causes.cause import Cause
 from pytest_kerasload.environments.versions import Versions
 
@@ -105,10 +106,10 @@ def _candidates(text: str, versions: Versions, artifact: Artifact | None) -> Ite
     yield _by_signature(text, training, *VERSION)
     yield _unknown_class(text, versions, artifact)
     yield _refused_object(text, artifact)
-    yield _by_signature(text, custom_objects, safety, file, roundtrip)
+    yield _by_signature(text, custom_objects, *SAFETY, *FILE, roundtrip)
 
 
-def _by_signature(text: str, *modules: object) -> Cause | None:
+def _by_signature(text: str, *modules: ModuleType) -> Cause | None:
     for module in modules:
         for entry in entries(module):
             if any(re.search(signature, text, re.DOTALL) for signature in entry.signatures):

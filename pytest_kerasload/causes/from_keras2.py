@@ -1,14 +1,12 @@
-"""Causes that lie with artifacts of Keras 2, tf_keras or TensorFlow 1 on Keras 3."""
+"""Causes that lie with configurations of Keras 2, tf_keras or TensorFlow 1, on Keras 3."""
 
 from __future__ import annotations
 
 from pytest_kerasload.causes import remedies as do
-from pytest_kerasload.causes.cause import Cause
+from pytest_kerasload.causes.cause import Cause, Entries
 from pytest_kerasload.causes.signatures import rejected
 
-
-def _cause(code: str, title: str, *remedies: str, signatures: tuple[str, ...] = (), source: str = "") -> Cause:
-    return Cause(code, "version", title, remedies, signatures, source)
+_cause = Entries("version")
 
 
 CAUSES: tuple[Cause, ...] = (
@@ -18,6 +16,13 @@ CAUSES: tuple[Cause, ...] = (
         do.LEGACY_KERAS,
         "drop time_major from the config (only where it is false: true changes the layout of the data)",
         do.SAVE_AGAIN_OLD,
+        formats=("h5", "keras"),
+        saved_by="Keras 2, tf_keras",
+        loaded_by="Keras 3",
+        seen=("version", "load"),
+        explanation="Keras 3 dropped the argument, and Keras 2 writes it for every recurrent layer, also where it"
+        " has its default. A layer that really was time major takes its data in another layout.",
+        wording="Unrecognized keyword arguments passed to LSTM: {'time_major': False}",
         signatures=rejected("time_major"),
         source="keras-team/keras#20750; reproduced on Keras 3.3 to 3.15",
     ),
@@ -27,6 +32,13 @@ CAUSES: tuple[Cause, ...] = (
         do.LEGACY_KERAS,
         "drop the rejected keys from the config",
         do.SAVE_AGAIN_OLD,
+        formats=("h5", "keras"),
+        saved_by="Keras 2.3 to 2.15, tf_keras",
+        loaded_by="Keras 3",
+        seen=("version", "load"),
+        explanation="Keras 2 inherits the arguments of the plain convolution and writes them all; the classes of "
+        "Keras 3 take only their own. MobileNet, EfficientNet, Xception and U-Nets have such layers.",
+        wording="Unrecognized keyword arguments passed to DepthwiseConv2D: {'groups': 1}",
         signatures=rejected(
             "(?:groups|kernel_initializer|kernel_regularizer|kernel_constraint)",
             "DepthwiseConv[12]D|SeparableConv[12]D|Conv[123]DTranspose",
@@ -39,6 +51,14 @@ CAUSES: tuple[Cause, ...] = (
         do.LEGACY_KERAS,
         "drop the rejected keys from the config where they have their defaults",
         do.NEWER_LOADER,
+        formats=("h5", "keras"),
+        saved_by="Keras 2 and tf_keras (BatchNormalization of TensorFlow 1), or Keras 3.14 and later",
+        loaded_by="Keras 3.0 to 3.13; virtual_batch_size: any Keras 3",
+        seen=("version", "load"),
+        explanation="The keys are written also where they have their defaults, and mean nothing then. True values"
+        " have no counterpart before Keras 3.14.",
+        wording="Unrecognized keyword arguments passed to BatchNormalization: {'renorm': False, "
+        "'virtual_batch_size': None}",
         signatures=rejected(
             "(?:renorm|renorm_clipping|renorm_momentum|virtual_batch_size|adjustment|fused)",
             "BatchNormalization(?:V1|V2)?",
@@ -50,6 +70,13 @@ CAUSES: tuple[Cause, ...] = (
         "TensorFlow operations in the graph of a Keras 2 model (TFOpLambda and its like) have no layer in Keras 3",
         do.LEGACY_KERAS,
         "rebuild those steps with keras.ops or layers, and load the weights in order",
+        formats=("h5", "keras"),
+        saved_by="TensorFlow 2.0 to 2.15, tf_keras",
+        loaded_by="Keras 3",
+        seen=("version", "load"),
+        explanation="x * 2, tf.reduce_mean(x) or x[:, 0] in a functional model of Keras 2 become layers that wrap"
+        " the TensorFlow function. Keras 3 records operations in another way.",
+        wording="Unknown layer: 'TFOpLambda'. Please ensure you are using a `keras.utils.custom_object_scope`",
         signatures=(
             r"Unknown layer: '?(?:TFOpLambda|SlicingOpLambda|TensorFlowOpLayer|ClassMethod|Instance\w+)\b",
             r"class '?(?:TFOpLambda|SlicingOpLambda|TensorFlowOpLayer|ClassMethod|InstanceMethod|InstanceProperty)'?",
@@ -62,6 +89,14 @@ CAUSES: tuple[Cause, ...] = (
         "A .keras file of Keras 2 names modules inside Keras 2 that Keras 3 does not have",
         do.LEGACY_KERAS,
         "load it with TensorFlow 2.13 to 2.15 and save it as HDF5, which names no modules",
+        formats=("keras",),
+        saved_by="Keras 2.12 to 2.15, tf_keras",
+        loaded_by="Keras 3",
+        seen=("version", "load"),
+        explanation="Archives name the module of each class, and Functional lives in a private one that Keras 3 "
+        "has moved.",
+        wording="Could not deserialize class 'Functional' because its parent module "
+        "keras.src.engine.functional cannot be imported.",
         signatures=(
             r"parent module (?:tf_)?keras\.(?:src\.)?(?:engine|layers|optimizers|saving|mixed_precision)\S* cannot be",
             r"No module named '(?:keras|tf_keras)\.(?:src\.)?engine",
@@ -73,6 +108,13 @@ CAUSES: tuple[Cause, ...] = (
         "Keras 3 cannot read the dtype policy that Keras 2 writes into HDF5 for mixed or half precision",
         do.LEGACY_KERAS,
         "write the layers' dtype as a name, such as mixed_float16, into the config",
+        formats=("h5", "keras"),
+        saved_by="Keras 2.4 to 2.15, tf_keras",
+        loaded_by="Keras 3",
+        seen=("version", "load"),
+        explanation="Keras 2 writes the dtype of a layer with a policy as an object of class Policy, from which "
+        "Keras 3 takes only a string, and then fails on it.",
+        wording="'str' object has no attribute 'quantization_mode'",
         signatures=(
             r"'str' object has no attribute '(?:quantization_mode|convert_input|variable_dtype)'",
             r"Cannot interpret `?(?:dtype|policy)`?.*'class_name': 'Policy(?:V1)?'",
@@ -81,26 +123,17 @@ CAUSES: tuple[Cause, ...] = (
         source="reproduced on Keras 3.3 to 3.15",
     ),
     _cause(
-        "keras2-wrapped-layer",
-        "Keras 3 does not resolve the layer inside a wrapper as older releases write it into HDF5",
-        do.LEGACY_KERAS,
-        do.SAVE_AGAIN_OLD,
-        signatures=(),
-        source="reproduced with standalone Keras 2.2.4 files on Keras 3.3 to 3.15",
-    ),
-    _cause(
-        "keras2-call-arguments",
-        "Keras 3 does not read call arguments in the graph as Keras 2 writes them into HDF5",
-        do.LEGACY_KERAS,
-        do.REBUILD,
-        signatures=(r"`inputs` not connected to `outputs`", r"'list' object has no attribute 'shape'"),
-        source="reproduced on Keras 3.15",
-    ),
-    _cause(
         "keras2-word-is-function",
         "Keras 3 takes a word in the configuration of a Keras 2 layer for a function of that name",
         do.LEGACY_KERAS,
         "save it as .keras with TensorFlow 2.13 to 2.15, or take the word out of the config where it is the default",
+        formats=("h5",),
+        saved_by="Keras 2, tf_keras",
+        loaded_by="Keras 3.14 and later",
+        seen=("version", "load"),
+        explanation="Reading HDF5, Keras 3.14 and later look up every word among their functions: "
+        "score_mode='dot' becomes the function dot.",
+        wording="Invalid value for argument score_mode. Received: score_mode=<function dot at 0x7f2a>",
         signatures=(r"<function (?:add|average|concatenate|dot|maximum|minimum|multiply|subtract) at ",),
         source="keras/src/legacy/saving/serialization.py; reproduced: Attention(score_mode='dot') on Keras 3.15",
     ),
@@ -109,6 +142,12 @@ CAUSES: tuple[Cause, ...] = (
         "Keras 3 takes no slash in the name of a layer",
         do.LEGACY_KERAS,
         "rename the layer, and save again",
+        formats=("h5", "keras"),
+        saved_by="Keras 2, tf_keras, TensorFlow 1",
+        loaded_by="Keras 3",
+        seen=("version", "load"),
+        explanation="Names with a slash were usual in TensorFlow 1, and Keras 3 uses the slash for paths of weights.",
+        wording="Argument `name` must be a string and cannot contain character `/`. Received: name=a/b",
         signatures=(r"Argument `name` must be a string and cannot contain character `/`",),
         source="keras/src/utils/naming.py, keras/src/ops/operation.py; reproduced on Keras 3.15",
     ),
@@ -117,6 +156,13 @@ CAUSES: tuple[Cause, ...] = (
         "Keras 3 takes one number as an axis, where Keras 2 writes a list into .keras",
         do.LEGACY_KERAS,
         "write the number instead of the list into the config",
+        formats=("keras",),
+        saved_by="Keras 2.12 to 2.15, tf_keras",
+        loaded_by="Keras 3",
+        seen=("version", "load"),
+        explanation="BatchNormalization of Keras 2 writes its axis as a list of one. Keras 3 takes the number out"
+        " when it reads HDF5, and not when it reads an archive.",
+        wording="int() argument must be a string, a bytes-like object or a real number, not 'list'",
         signatures=(r"int\(\) argument must be a string, a bytes-like object or a (?:real )?number, not 'list'",),
         source="keras/src/layers/normalization/batch_normalization.py; reproduced on Keras 3.15",
     ),
@@ -125,6 +171,12 @@ CAUSES: tuple[Cause, ...] = (
         "Keras 3 takes only an integer dtype for Hashing, where TensorFlow 2.7 and older wrote float32",
         do.LEGACY_KERAS,
         "write int64 as the dtype of the Hashing layer into the config",
+        formats=("h5", "keras", "savedmodel"),
+        saved_by="TensorFlow 2.7 and older (a name), Keras 3.4 and later (a policy)",
+        loaded_by="Keras 3",
+        seen=("version", "load"),
+        explanation="Older releases gave every layer the dtype float32, also where it puts out whole numbers.",
+        wording='When `output_mode="int"`, `dtype` should be an integer type, received: dtype=float32',
         signatures=(r"When `output_mode=\"int\"`, `dtype` should be an integer type",),
         source="keras/src/layers/preprocessing/hashing.py; reproduced on Keras 3.15",
     ),
@@ -133,6 +185,12 @@ CAUSES: tuple[Cause, ...] = (
         "Initializers of TensorFlow 1 are written with a dtype, which those of Keras 3 do not take",
         do.LEGACY_KERAS,
         "drop dtype from the initializers' config",
+        formats=("h5", "keras"),
+        saved_by="TensorFlow 1.13 to 1.15",
+        loaded_by="Keras 3",
+        seen=("version", "load"),
+        explanation="Initializers of TensorFlow 1 had a dtype. Once weights are loaded it means nothing.",
+        wording="GlorotUniform.__init__() got an unexpected keyword argument 'dtype'",
         signatures=(
             r"(?:Uniform|Normal|Scaling|Orthogonal|Identity|s|Constant)\.__init__\(\) got an unexpected .*'dtype'",
             r"passed to (?:\w*Uniform|\w*Normal|VarianceScaling|Orthogonal|Identity|Ones|Zeros|Constant): \{'dtype'",
@@ -146,45 +204,14 @@ CAUSES: tuple[Cause, ...] = (
         do.LEGACY_KERAS,
         "drop the rejected keys from the config",
         do.SAVE_AGAIN_OLD,
+        formats=("h5", "keras"),
+        saved_by="Keras 2.5 to 2.15, tf_keras",
+        loaded_by="Keras 3",
+        seen=("version", "load"),
+        explanation="Keras 2 writes the shapes that the layer was built with into its configuration; Keras 3 "
+        "keeps them elsewhere.",
+        wording="Unrecognized keyword arguments passed to MultiHeadAttention: {'query_shape': [None, 4, 8]}",
         signatures=rejected("(?:query_shape|key_shape|value_shape)", r"\w*Attention"),
         source="reproduced on Keras 3.15",
-    ),
-    _cause(
-        "keras2-sequential-input-shape",
-        "Keras 3 adds the batch dimension a second time to a Sequential that keeps its shape in its first layer",
-        do.LEGACY_KERAS,
-        "load it with TensorFlow 2.4 to 2.15 and save it again, which adds an InputLayer",
-        signatures=(
-            r"Kernel shape must have the same length as input",
-            r"expected ndim=\d+, found ndim=\d+",
-        ),
-        source="reproduced with standalone Keras 2.2.4 files on Keras 3.3 to 3.15",
-    ),
-    _cause(
-        "keras2-lambda-output-shape",
-        "Keras 3 cannot tell the shape that a Keras 2 Lambda gives back",
-        do.LEGACY_KERAS,
-        "save it again with output_shape given, or with a registered layer in its place",
-        signatures=(r"We could not automatically infer the shape of the Lambda's output",),
-        source="sizhuoli/TreeCountSegHeight#6",
-    ),
-    _cause(
-        "nested-model-used-twice",
-        "Keras 3 does not find its way through a Keras 2 graph that calls a nested model more than once",
-        do.LEGACY_KERAS,
-        "build the model with one instance of the nested model a call, or from layers, and load the weights",
-        signatures=(
-            r"graph of the Functional model either has loops or disconnected nodes",
-            r"following nodes failed to be resolved",
-        ),
-        source="Keras 3.3 to 3.10 loop in functional_from_config for ever, 3.15 refuses; reproduced",
-    ),
-    _cause(
-        "nested-sequential-two-inputs",
-        "Keras 3 calls a layer of a nested model with more tensors than it takes",
-        do.LEGACY_KERAS,
-        do.REBUILD,
-        signatures=(r"[Ll]ayer [\"'][^\"']+[\"'] expect(?:s|ed) 1 input\(s\)(?:, but it received|\. Received) \d+",),
-        source="tensorflow/tensorflow#63853; keras-team/keras#20084",
     ),
 )

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from pytest_kerasload.causes import remedies as do
-from pytest_kerasload.causes.cause import Cause
+from pytest_kerasload.causes.cause import Cause, Entries
+from pytest_kerasload.causes.directions import KERAS3
 from pytest_kerasload.causes.signatures import rejected
 
-
-def _cause(code: str, title: str, *remedies: str, signatures: tuple[str, ...] = (), source: str = "") -> Cause:
-    return Cause(code, "version", title, remedies, signatures, source)
+_cause = Entries("version")
 
 
 CAUSES: tuple[Cause, ...] = (
     _cause(
         "keras3-module-path",
         "A .keras file of Keras 3 names modules that Keras 2 and tf_keras do not have",
-        "load it with Keras 3 (TensorFlow 2.16 or later, without TF_USE_LEGACY_KERAS)",
+        KERAS3,
+        formats=("keras",),
+        saved_by="Keras 3",
+        loaded_by="Keras 2.12 to 2.15, tf_keras",
+        seen=("version", "load"),
+        explanation="Archives name the module of each class, and those of Keras 3 are not there in Keras 2.",
+        wording="Could not deserialize class 'Functional' because its parent module "
+        "keras.src.models.functional cannot be imported.",
         signatures=(
             r"parent module (?:tf_)?keras\.src\.(?:models|ops|dtype_policies|backend)\S* cannot be imported",
             r"No module named '(?:tf_)?keras\.src\.(?:models|ops|dtype_policies)",
@@ -27,8 +33,15 @@ CAUSES: tuple[Cause, ...] = (
     _cause(
         "keras3-batch-shape",
         "Keras 3 writes an input's shape as batch_shape, which Keras 2 and tf_keras do not take",
-        "load it with Keras 3 (TensorFlow 2.16 or later, without TF_USE_LEGACY_KERAS)",
+        KERAS3,
         "rename batch_shape to batch_input_shape in the config of an HDF5 file",
+        formats=("h5", "keras"),
+        saved_by="Keras 3",
+        loaded_by="Keras 2, tf_keras",
+        seen=("version", "load"),
+        explanation="Keras 3 renamed the argument of InputLayer. It reads the old name, and Keras 2 does not read"
+        " the new one.",
+        wording="Unrecognized keyword arguments: ['batch_shape']",
         signatures=rejected("batch_shape"),
         source="tensorflow/tensorflow#64685, #66381",
     ),
@@ -38,14 +51,26 @@ CAUSES: tuple[Cause, ...] = (
         "load it with the tf_keras that saved it, or a newer one",
         "drop optional from the config where it is false",
         do.SAVE_FOR_OLDEST,
+        formats=("h5", "keras"),
+        saved_by="tf_keras 2.17 and later, Keras 3",
+        loaded_by="Keras 2, older tf_keras",
+        seen=("version", "load"),
+        explanation="The key is always written, also where no input is optional.",
+        wording="Unrecognized keyword arguments: ['optional']",
         signatures=rejected("optional", "InputLayer"),
         source="reproduced: tf_keras 2.21 on Keras 2.15",
     ),
     _cause(
         "keras3-dtype-policy",
         "Keras 3.4 and later write a dtype as an object, which this release cannot read",
-        "load it with Keras 3 (TensorFlow 2.16 or later, without TF_USE_LEGACY_KERAS)",
+        KERAS3,
         "write the layers' dtype as a name, such as float32, into the config",
+        formats=("h5", "keras"),
+        saved_by="Keras 3.4 and later",
+        loaded_by="Keras 2, tf_keras",
+        seen=("version", "load"),
+        explanation="Since 3.4 the dtype of every layer is written as an object instead of a name.",
+        wording="Unknown dtype policy: 'DTypePolicy'. Please ensure you are using a `keras.utils.custom_object_scope`",
         signatures=(
             r"'class_name': 'DTypePolicy'[^}]*\}[^}]*\}? (?:to EagerTensor|is not|cannot)",
             r"Cannot convert value \{[^}]*DTypePolicy",
@@ -61,6 +86,12 @@ CAUSES: tuple[Cause, ...] = (
         "load it with Keras 3.13 or later",
         "drop quantization_config from the config where it is null",
         do.SAVE_FOR_OLDEST,
+        formats=("h5", "keras"),
+        saved_by="Keras 3.13 and later",
+        loaded_by="Keras 3.0 to 3.12, Keras 2, tf_keras",
+        seen=("version", "load"),
+        explanation="The key is written for every Dense, EinsumDense and Embedding, also where nothing is quantized.",
+        wording="Unrecognized keyword arguments passed to Dense: {'quantization_config': None}",
         signatures=rejected("quantization_config"),
         source="keras-team/keras PR #21928; reproduced on Keras 3.2 to 3.12",
     ),
@@ -70,6 +101,13 @@ CAUSES: tuple[Cause, ...] = (
         "load it with Keras 3.15 or later",
         "drop input_axes and output_axes from the config",
         do.SAVE_FOR_OLDEST,
+        formats=("h5", "keras"),
+        saved_by="Keras 3.15 and later",
+        loaded_by="Keras 3.0 to 3.14, Keras 2, tf_keras",
+        seen=("version", "load"),
+        explanation="The keys are written for every initializer that scales by variance, so that nearly every "
+        "model of Keras 3.15 has them. Once weights are loaded they mean nothing.",
+        wording="GlorotUniform.__init__() got an unexpected keyword argument 'input_axes'",
         signatures=rejected("(?:input_axes|output_axes)"),
         source="keras-team/keras PR #22789; reproduced on Keras 3.14",
     ),
@@ -79,6 +117,12 @@ CAUSES: tuple[Cause, ...] = (
         do.NEWER_LOADER,
         "drop the rejected keys from the config where they have their defaults",
         do.SAVE_FOR_OLDEST,
+        formats=("h5", "keras"),
+        saved_by="Keras 3.4 (seed), 3.14 (use_gate), 3.15 (sliding_window) and later",
+        loaded_by="older Keras 3, Keras 2, tf_keras",
+        seen=("version", "load"),
+        explanation="New arguments are always written, also where they have their defaults.",
+        wording="Unrecognized keyword arguments passed to MultiHeadAttention: {'use_gate': False}",
         signatures=rejected("(?:seed|use_gate|sliding_window|flash_attention)", r"\w*Attention"),
         source="keras-team/keras PRs #22372, #22814; reproduced",
     ),
@@ -88,6 +132,12 @@ CAUSES: tuple[Cause, ...] = (
         do.NEWER_LOADER,
         "drop data_format from the config where it is the default",
         do.SAVE_FOR_OLDEST,
+        formats=("h5", "keras"),
+        saved_by="Keras 3.6 and later (RandomFlip), 3.15 and later (all of them)",
+        loaded_by="older Keras 3, Keras 2, tf_keras",
+        seen=("version", "load"),
+        explanation="New arguments are always written, also where they have their defaults.",
+        wording="Unrecognized keyword arguments passed to RandomFlip: {'data_format': 'channels_last'}",
         signatures=rejected("data_format", r"Random\w+|Rescaling|Resizing|CenterCrop|[A-Z]\w*(?:Mix|Contrast|Crop)\w*"),
         source="reproduced: 3.6 and later on 3.2 to 3.5, 3.15 on 3.14 and older",
     ),
@@ -96,6 +146,13 @@ CAUSES: tuple[Cause, ...] = (
         "Keras 3.7 and later call an initializer Orthogonal that Keras 3.3 and older do not know by that name",
         "load it with Keras 3.4 or later",
         do.SAVE_FOR_OLDEST,
+        formats=("h5", "keras"),
+        saved_by="Keras 3.7 and later",
+        loaded_by="Keras 3.0 to 3.3",
+        seen=("version", "load"),
+        explanation="The class was called OrthogonalInitializer before. Every LSTM and GRU has one.",
+        wording="Could not interpret initializer identifier: {'module': 'keras.initializers', 'class_name': "
+        "'Orthogonal'}",
         signatures=(r"'class_name': 'Orthogonal'",),
         source="reproduced: 3.7 and later on 3.2 and 3.3",
     ),
@@ -104,6 +161,13 @@ CAUSES: tuple[Cause, ...] = (
         "Keras 3.11 and later write the single input and output of a model in a way that 3.3 and older cannot read",
         "load it with Keras 3.4 or later",
         do.SAVE_FOR_OLDEST,
+        formats=("h5", "keras"),
+        saved_by="Keras 3.11 and later",
+        loaded_by="Keras 3.0 to 3.3",
+        seen=("version", "load"),
+        explanation="A functional model with one input or one output names it without a list around it, and older"
+        " releases take its name for a list of letters.",
+        wording="process_model.<locals>.get_tensor() takes 3 positional arguments but 13 were given",
         signatures=(
             r"get_tensor\(\) takes 3 positional arguments",
             r"get_tensor\(\) missing \d+ required positional arguments?",

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from pytest_kerasload.causes import remedies as do
-from pytest_kerasload.causes.cause import Cause
+from pytest_kerasload.causes.cause import Cause, Entries
 
-
-def _cause(code: str, title: str, *remedies: str, signatures: tuple[str, ...] = (), source: str = "") -> Cause:
-    return Cause(code, "version", title, remedies, signatures, source)
+_cause = Entries("version")
 
 
 CAUSES: tuple[Cause, ...] = (
@@ -17,6 +15,14 @@ CAUSES: tuple[Cause, ...] = (
         do.LEGACY_KERAS,
         do.SIGNATURES,
         do.TFSM_LAYER,
+        formats=("savedmodel",),
+        saved_by="Keras 2, tf_keras",
+        loaded_by="Keras 3",
+        seen=("version", "load"),
+        explanation="Keras 3 dropped the reader. The graph itself loads on any TensorFlow, and answers through "
+        "its signatures.",
+        wording="File format not supported: filepath=ranker. ... Note that the legacy SavedModel format is "
+        "not supported by `load_model()` in Keras 3.",
         signatures=(r"legacy SavedModel format is not supported by `load_model\(\)` in Keras 3",),
         source="keras-team/keras-core#664; reproduced on Keras 3.3 to 3.15",
     ),
@@ -25,6 +31,14 @@ CAUSES: tuple[Cause, ...] = (
         "The SavedModel has nothing to bring a Keras model back from: it is an export",
         do.SIGNATURES,
         do.TFSM_LAYER,
+        formats=("savedmodel",),
+        saved_by="tf.saved_model.save, model.export, TensorFlow 1, estimators",
+        loaded_by="Keras 2, tf_keras",
+        seen=("load",),
+        explanation="An export is a graph with signatures and no Keras model: it has no predict(), and load_model"
+        " has nothing to build.",
+        wording="Unable to create a Keras model from SavedModel at ranker. This SavedModel was exported with "
+        "`tf.saved_model.save`",
         signatures=(
             r"Unable to create a (?:TF-)?Keras model from (?:this )?SavedModel",
             r"lacks the Keras metadata file",
@@ -38,6 +52,13 @@ CAUSES: tuple[Cause, ...] = (
         "The graph holds an op that this TensorFlow does not have",
         "load it with the TensorFlow that saved it, or a newer one",
         "import the library that brings the op (tensorflow_text and its like) before loading, in the matching version",
+        formats=("savedmodel",),
+        saved_by="newer TensorFlow, or libraries of ops",
+        loaded_by="any",
+        seen=("version", "load"),
+        explanation="Ops come with TensorFlow or with a library (tensorflow_text, TensorFlow Addons, "
+        "SentencePiece) that has to be imported before loading.",
+        wording="Op type not registered 'CaseFoldUTF8' in binary running on host.",
         signatures=(r"Op type not registered '[^']+'",),
         source="tensorflow/tensorflow#38597, #47301; tensorflow/hub#729",
     ),
@@ -45,6 +66,13 @@ CAUSES: tuple[Cause, ...] = (
         "savedmodel-op-attribute",
         "The graph was made by a newer TensorFlow whose ops have attributes this one does not know",
         "load it with the TensorFlow that saved it, or a newer one",
+        formats=("savedmodel",),
+        saved_by="newer TensorFlow",
+        loaded_by="older TensorFlow",
+        seen=("load",),
+        explanation="Ops get new attributes, and an older TensorFlow refuses those it does not know where they do"
+        " not have their defaults.",
+        wording="NodeDef mentions attr 'debug_name' not in Op<name=VarHandleOp>",
         signatures=(
             r"NodeDef mentions attr '?\w+'? not in Op",
             r"NodeDef expected inputs .* do not match",
@@ -56,6 +84,13 @@ CAUSES: tuple[Cause, ...] = (
         "savedmodel-add-slot",
         "The optimizer in the SavedModel does not come back, and its slots find no owner",
         "load it with keras.models.load_model(path, compile=False), or export it without its optimizer",
+        formats=("savedmodel",),
+        saved_by="TensorFlow 2.0 to 2.10",
+        loaded_by="TensorFlow 2.6 and later",
+        seen=("load",),
+        explanation="The slots of the optimizer are part of the saved object, and its class is not known when no "
+        "Keras is imported.",
+        wording="'_UserObject' object has no attribute 'add_slot'",
         signatures=(r"has no attribute 'add_slot'",),
         source="tensorflow/tensorflow#52370, #61972",
     ),
@@ -64,6 +99,13 @@ CAUSES: tuple[Cause, ...] = (
         "The SavedModel was traced for other inputs than it was called with",
         "call it with exactly the shapes, dtypes and structure of its signature",
         "save it again with an input_signature that fits",
+        formats=("savedmodel",),
+        saved_by="any",
+        loaded_by="any",
+        seen=("load", "predictions"),
+        explanation="Functions in a SavedModel exist only for the shapes, dtypes and structures they were traced with.",
+        wording="Could not find matching concrete function to call loaded from the SavedModel. Got: "
+        "Positional arguments (2 total)",
         signatures=(r"Could not find matching (?:concrete )?function to call loaded from the SavedModel",),
         source="tensorflow/tensorflow#35932, #37298",
     ),
@@ -71,6 +113,13 @@ CAUSES: tuple[Cause, ...] = (
         "savedmodel-endpoint-missing",
         "The SavedModel has no endpoint of that name",
         "use one that it lists, such as serving_default or serve",
+        formats=("savedmodel",),
+        saved_by="any",
+        loaded_by="any",
+        seen=("load",),
+        explanation="TFSMLayer was asked for an endpoint that the export does not have.",
+        wording="The specified endpoint `serve` is neither an attribute of the reloaded SavedModel, nor an "
+        "entry in the `signatures` field",
         signatures=(r"is neither an attribute of the reloaded SavedModel, nor an entry in the `signatures` field",),
         source="keras/src/export/tfsm_layer.py",
     ),
@@ -79,6 +128,13 @@ CAUSES: tuple[Cause, ...] = (
         "A layer was saved with arguments of call that it does not come back with",
         "give the class with --keras-custom-objects, so that the layer is made by its code",
         do.SIGNATURES,
+        formats=("savedmodel",),
+        saved_by="TensorFlow 2.0 to 2.8, after a second saving",
+        loaded_by="the same",
+        seen=("load", "roundtrip"),
+        explanation="A custom layer that was loaded without its class is a stand-in. Saving it again writes its "
+        "arguments once more, and the next load fails.",
+        wording="f(inputs, training, training, training, *, training) missing 1 required argument: training",
         signatures=(
             r"missing \d+ required (?:positional )?arguments?: '?training",
             r"f\(inputs, training(?:, \*?,? ?training)+\)",
@@ -90,6 +146,13 @@ CAUSES: tuple[Cause, ...] = (
         "This release cannot make the Keras model again from what the SavedModel says of it",
         do.SIGNATURES,
         do.SAME_RELEASE,
+        formats=("savedmodel",),
+        saved_by="any of another generation",
+        loaded_by="Keras 2, tf_keras",
+        seen=("load",),
+        explanation="The objects in the SavedModel do not fit the classes of this release. The graph still "
+        "answers through its signatures.",
+        wording="'NoneType' object has no attribute '_serialized_attributes'",
         signatures=(
             r"has no attribute '_serialized_attributes'",
             r"were not bound to checkpointed values",
@@ -104,6 +167,12 @@ CAUSES: tuple[Cause, ...] = (
         "TensorFlow 2.1 to 2.4 fail to bring back the metrics of this SavedModel",
         do.COMPILE_FALSE,
         do.SAME_RELEASE,
+        formats=("savedmodel",),
+        saved_by="TensorFlow 2.0 to 2.3",
+        loaded_by="TensorFlow 2.1 to 2.4",
+        seen=("load",),
+        explanation="Metrics are saved as a list where the loader expects a dict. Only training is concerned.",
+        wording="'list' object has no attribute 'items'",
         signatures=(r"'list' object has no attribute 'items'",),
         source="tensorflow/tensorflow#35934",
     ),
@@ -112,6 +181,14 @@ CAUSES: tuple[Cause, ...] = (
         "A layer of the SavedModel gets inputs of another dtype than it was traced with",
         "cast explicitly in the model, and save it again",
         do.SIGNATURES,
+        formats=("savedmodel",),
+        saved_by="TensorFlow 2.9 to 2.15",
+        loaded_by="Keras 2, tf_keras",
+        seen=("load",),
+        explanation="A layer made with autocast=False comes back without it, and casts inputs that it did not "
+        "cast before.",
+        wording="No common supertype of TensorSpec(shape=(None, 4), dtype=tf.float64) and "
+        "TensorSpec(shape=(None, 4), dtype=tf.float32)",
         signatures=(r"No common supertype of TensorSpec",),
         source="keras-team/keras#17362",
     ),
@@ -120,5 +197,10 @@ CAUSES: tuple[Cause, ...] = (
         "file",
         "The SavedModel has no signatures: nothing in it can be called by what loads it",
         ("export it with a signature: tf.saved_model.save(module, path, signatures=...), or model.export(path)",),
+        formats=("savedmodel",),
+        saved_by="any",
+        loaded_by="any",
+        seen=("load",),
+        explanation="It loads, and nothing tells how it is called: TensorFlow Serving and TFSMLayer find no endpoint.",
     ),
 )

@@ -12,6 +12,9 @@ UNKNOWN = Cause(
         "read the loader's own words below",
         "load it with the release that saved it, to see whether the file or the release is at fault",
     ),
+    seen=("load",),
+    explanation="No signature of the catalogue is in the loader's text. Please report it with that text, so "
+    "that it gets an entry.",
 )
 
 CAUSES: tuple[Cause, ...] = (UNKNOWN,)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from pytest_kerasload.causes import remedies as do
-from pytest_kerasload.causes.cause import Cause
+from pytest_kerasload.causes.cause import Cause, Entries
 
-
-def _cause(code: str, title: str, *remedies: str, signatures: tuple[str, ...] = (), source: str = "") -> Cause:
-    return Cause(code, "version", title, remedies, signatures, source)
+_cause = Entries("version")
 
 
 CAUSES: tuple[Cause, ...] = (
@@ -17,7 +15,13 @@ CAUSES: tuple[Cause, ...] = (
         do.LEGACY_KERAS,
         do.SAME_RELEASE,
         "replace the class by one that both releases have",
-        signatures=(),
+        formats=("h5", "keras"),
+        saved_by="any",
+        loaded_by="any",
+        seen=("version", "load"),
+        explanation="Keras 3 dropped classes of Keras 2 (LocallyConnected1D, ThresholdedReLU, CuDNNLSTM, "
+        "RandomHeight), and every release adds some that older ones do not know.",
+        wording="Unknown layer: 'LocallyConnected1D'. Please ensure you are using a `keras.utils.custom_object_scope`",
         source="keras-team/keras#18467; measured on the releases",
     ),
     _cause(
@@ -25,19 +29,37 @@ CAUSES: tuple[Cause, ...] = (
         "A class of Keras' own does not take a value in its configuration on this release",
         do.LEGACY_KERAS,
         do.SAME_RELEASE,
+        formats=("h5", "keras"),
+        saved_by="any",
+        loaded_by="any",
+        seen=("load",),
+        explanation="The class is there and takes the key, but not what is written behind it, or not together "
+        "with the rest.",
     ),
     _cause(
         "config-key-rejected",
         "A class of Keras' own does not take a configuration key on this release",
         "drop the rejected key from the config where it has its default",
         do.SAME_RELEASE,
-        signatures=(),
+        formats=("h5", "keras"),
+        saved_by="any",
+        loaded_by="any",
+        seen=("version", "load"),
+        explanation="Keys come and go between releases, and most are written also where they have their defaults."
+        " Such a key can be left out.",
+        wording="Unrecognized keyword arguments passed to Attention: {'causal': False}",
         source="measured on the releases",
     ),
     _cause(
         "mixed-precision-differs",
         "Layers meet with different dtypes: the precision policy is part of each layer",
         "build the model with the policy it is to run with, and copy the weights",
+        formats=("h5", "savedmodel"),
+        saved_by="Keras 2, tf_keras",
+        loaded_by="any",
+        seen=("load", "predictions"),
+        explanation="Setting another policy before loading changes nothing: every layer is saved with its own.",
+        wording="Input 'y' of 'AddV2' Op has type float16 that does not match type float32 of argument 'x'.",
         signatures=(
             r"has type b?float16 that does not match type float32",
             r"has type float32 that does not match type b?float16",
@@ -48,6 +70,12 @@ CAUSES: tuple[Cause, ...] = (
         "constant-dtype-changed",
         "A constant in the graph was saved with another dtype than the layer it meets",
         "write it behind the tensor (x + 1.0), or save it with Keras 3",
+        formats=("h5", "savedmodel"),
+        saved_by="Keras 2.14 and 2.15, tf_keras",
+        loaded_by="the same",
+        seen=("load",),
+        explanation="1.0 + x in a functional model is saved with the constant as float32 or int32, whatever x is.",
+        wording="Input 'y' of 'AddV2' Op has type float64 that does not match type float32 of argument 'x'.",
         signatures=(r"has type float(?:64|16) that does not match type (?:float|int)\d+",),
         source="tensorflow/tensorflow#62209",
     ),
@@ -57,6 +85,11 @@ CAUSES: tuple[Cause, ...] = (
         do.NEWER_LOADER,
         do.SAVE_FOR_OLDEST,
         "--keras-version-policy=evidence, to fail only where something in it is known not to load",
+        saved_by="newer than the loader",
+        loaded_by="older than the writer",
+        seen=("version",),
+        explanation="TensorFlow and Keras promise that old artifacts load on new releases, and nothing about the "
+        "other direction. It is told with --keras-version-policy=strict only.",
         source="tensorflow.org/guide/versions promises no forward compatibility",
     ),
 )

@@ -8,7 +8,7 @@ from typing import Any
 
 from google.protobuf.message import DecodeError
 
-from pytest_kerasload.causes import safety
+from pytest_kerasload.causes import graph_safety, safety
 from pytest_kerasload.hazards import policy, tensors
 from pytest_kerasload.hazards.dataflow import Flow, attributes
 from pytest_kerasload.hazards.hazard import Hazard
@@ -46,11 +46,11 @@ def hazards(meta: Any, depth: int = 0, within: str = "") -> Iterator[Hazard]:
             for hazard in _special(sources, scope, node, place, depth):
                 yield (hazard if live else replace(hazard, text=f"{hazard.text}{_UNUSED}", fails=False))
         elif op in opaque:
-            yield Hazard(safety.OPAQUE_OP, place, f"{op} carries a program of its own", fails=False)
+            yield Hazard(graph_safety.OPAQUE_OP, place, f"{op} carries a program of its own", fails=False)
         elif op not in known and op not in flow.functions and not op.startswith("_"):
             foreign.setdefault(op, place)
     for op, place in foreign.items():
-        yield Hazard(safety.CUSTOM_OP, place, f"{op} is no op of TensorFlow", fails=False)
+        yield Hazard(graph_safety.CUSTOM_OP, place, f"{op} is no op of TensorFlow", fails=False)
 
 
 def _special(sources: Sources, scope: str, node: Any, place: str, depth: int) -> Iterator[Hazard]:
@@ -62,7 +62,7 @@ def _special(sources: Sources, scope: str, node: Any, place: str, depth: int) ->
     elif op in policy.FILE_ATTRIBUTE_OPS:
         for name, value in attributes(node).items():
             if policy.opens_file(name, value.s.decode("utf-8", "replace")):
-                yield Hazard(safety.GRAPH_FILES, place, f"{name} is {value.s.decode('utf-8', 'replace')!r}")
+                yield Hazard(graph_safety.GRAPH_FILES, place, f"{name} is {value.s.decode('utf-8', 'replace')!r}")
     elif op in _FILE_INPUTS:
         yield from _file(sources, scope, node, place)
     elif found := policy.op_hazard(op):
@@ -74,9 +74,9 @@ def _file(sources: Sources, scope: str, node: Any, place: str) -> Iterator[Hazar
     found = _input(sources, scope, node, _FILE_INPUTS[node.op])
     fed = node.op != "ReadFile"
     for source in [source for source in found if source.kind != "asset" or (source.tensor is not None and not fed)][:1]:
-        yield Hazard(safety.GRAPH_FILES, place, f"{node.op} reads a file that is no asset: {_told(source)}")
+        yield Hazard(graph_safety.GRAPH_FILES, place, f"{node.op} reads a file that is no asset: {_told(source)}")
     if not found:
-        yield Hazard(safety.GRAPH_FILES, place, f"{node.op} reads a file")
+        yield Hazard(graph_safety.GRAPH_FILES, place, f"{node.op} reads a file")
 
 
 def _told(source: Source) -> str:
@@ -88,7 +88,7 @@ def _told(source: Source) -> str:
 def _cache(sources: Sources, scope: str, node: Any, place: str) -> Iterator[Hazard]:
     for source in _input(sources, scope, node, _CACHE_FILES[node.op]):
         if source.kind != "constant" or any(tensors.strings(source.tensor)):
-            yield Hazard(safety.GRAPH_FILES, place, f"{node.op} writes a file: {_told(source)}")
+            yield Hazard(graph_safety.GRAPH_FILES, place, f"{node.op} writes a file: {_told(source)}")
 
 
 def _nested(sources: Sources, scope: str, node: Any, place: str, depth: int) -> Iterator[Hazard]:

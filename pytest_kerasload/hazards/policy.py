@@ -14,17 +14,17 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from pytest_kerasload.causes import safety
+from pytest_kerasload.causes import graph_safety, safety
 from pytest_kerasload.causes.cause import Cause
 
 _CAUSES = {
-    "files": (safety.GRAPH_FILES, "reads or writes files"),
-    "text_file_tables": (safety.GRAPH_FILES, "reads a file"),
-    "checkpoints": (safety.GRAPH_CHECKPOINT, "reads or writes checkpoints"),
-    "network": (safety.GRAPH_NETWORK, "reaches the network or another process"),
-    "python": (safety.GRAPH_PYTHON, "calls code that is not in the graph"),
+    "files": (graph_safety.GRAPH_FILES, "reads or writes files"),
+    "text_file_tables": (graph_safety.GRAPH_FILES, "reads a file"),
+    "checkpoints": (graph_safety.GRAPH_CHECKPOINT, "reads or writes checkpoints"),
+    "network": (graph_safety.GRAPH_NETWORK, "reaches the network or another process"),
+    "python": (graph_safety.GRAPH_PYTHON, "calls code that is not in the graph"),
     "nested_graphs": (safety.UNINSPECTABLE, "runs a graph out of a string"),
-    "abort": (safety.GRAPH_ABORT, "kills the process"),
+    "abort": (graph_safety.GRAPH_ABORT, "kills the process"),
 }
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from google.protobuf import text_format
 from google.protobuf.message import DecodeError
 
-from pytest_kerasload.causes import safety
+from pytest_kerasload.causes import graph_safety, safety
 from pytest_kerasload.hazards import configs, graph
 from pytest_kerasload.hazards.dataflow import assets
 from pytest_kerasload.hazards.documents import label, parsed
@@ -78,7 +78,7 @@ def _variables(directory: Path, meta: Any) -> Iterator[Hazard]:
         stored = sum(file.stat().st_size for file in (directory / "variables").glob("variables.data-*"))
         if unfolds(claimed, stored):
             text = f"the variables claim {size(claimed)}, and {size(stored)} are stored"
-            yield Hazard(safety.GRAPH_BOMB, "variables", text)
+            yield Hazard(graph_safety.GRAPH_BOMB, "variables", text)
 
 
 def _metadata(directory: Path, saved: Any) -> Iterator[Hazard]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from pytest_kerasload.causes import safety
+from pytest_kerasload.causes import graph_safety
 from pytest_kerasload.hazards.dataflow import Flow, node_name
 from pytest_kerasload.hazards.hazard import Hazard
 
@@ -28,9 +28,11 @@ class Checkpoints:
         Savers that are left over from training (``save/SaveV2`` beside ``save_1/SaveV2``) are never run.
         """
         if scope in self._called if scope else node.name in self._flow.served:
-            yield Hazard(safety.GRAPH_CHECKPOINT, place, f"{node.op} runs when the model is loaded or called")
+            yield Hazard(graph_safety.GRAPH_CHECKPOINT, place, f"{node.op} runs when the model is loaded or called")
         elif (scope in self._saving if scope else node.name in self._flow.saver) and not self._takes_path(scope, node):
-            yield Hazard(safety.GRAPH_CHECKPOINT, place, f"{node.op} has its path from the graph, not from who saves")
+            yield Hazard(
+                graph_safety.GRAPH_CHECKPOINT, place, f"{node.op} has its path from the graph, not from who saves"
+            )
 
     def _takes_path(self, scope: str, node: Any) -> bool:
         """Whether the path comes from the saver's caller, and not from a constant."""

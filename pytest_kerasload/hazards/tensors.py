@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from pytest_kerasload.artifacts.protos import DTYPES
-from pytest_kerasload.causes import safety
+from pytest_kerasload.causes import graph_safety
 from pytest_kerasload.hazards.dataflow import attributes
 from pytest_kerasload.hazards.hazard import Hazard, size, unfolds
 from pytest_kerasload.hazards.sources import Sources
@@ -76,17 +76,17 @@ def hazards(sources: Sources, scope: str, node: Any, place: str) -> Iterator[Haz
     if node.op == "Const":
         values = attributes(node)
         if "value" not in values or "dtype" not in values:
-            yield Hazard(safety.GRAPH_MALFORMED, place, "a constant without a value or a dtype", fails=False)
+            yield Hazard(graph_safety.GRAPH_MALFORMED, place, "a constant without a value or a dtype", fails=False)
             return
         tensor = values["value"].tensor
         if any(dim.size < 0 for dim in tensor.tensor_shape.dim):
-            yield Hazard(safety.GRAPH_MALFORMED, place, "a constant with a negative dimension", fails=False)
+            yield Hazard(graph_safety.GRAPH_MALFORMED, place, "a constant with a negative dimension", fails=False)
         declared, stored = elements(tensor.tensor_shape) * item_size(tensor.dtype), 0
         # Equal values are stored once: only what is large in memory is worth a look.
         if unfolds(declared, stored) and unfolds(declared, stored := tensor.ByteSize()):
-            yield Hazard(safety.GRAPH_BOMB, place, f"a constant of {size(declared)}, stored in {size(stored)}")
+            yield Hazard(graph_safety.GRAPH_BOMB, place, f"a constant of {size(declared)}, stored in {size(stored)}")
     elif node.op in _SHAPED and len(node.input) > _SHAPED[node.op]:
         for source in sources.of(scope, node.input[_SHAPED[node.op]]):
             if source.kind == "constant" and math.prod(integers(source.tensor)) >= _LARGEST:
                 text = " x ".join(f"{number:,}" for number in integers(source.tensor))
-                yield Hazard(safety.GRAPH_BOMB, place, f"{node.op} makes a tensor of {text}")
+                yield Hazard(graph_safety.GRAPH_BOMB, place, f"{node.op} makes a tensor of {text}")

@@ -1,0 +1,63 @@
+"""Causes that lie with the functions of Lambda layers."""
+
+from __future__ import annotations
+
+from pytest_kerasload.causes import remedies as do
+from pytest_kerasload.causes.cause import Cause, Entries
+
+_cause = Entries("version")
+
+
+CAUSES: tuple[Cause, ...] = (
+    _cause(
+        "lambda-restored-as-string",
+        "The function of a Lambda comes back as its name",
+        "give the function with --keras-custom-objects=package.module:name",
+        "replace the Lambda by a registered layer",
+        formats=("h5", "keras", "savedmodel"),
+        saved_by="Keras 2.11 to 2.13",
+        loaded_by="any",
+        seen=("load",),
+        explanation="Only the name of the function is saved, and it is looked up among the custom objects.",
+        wording="'str' object is not callable",
+        signatures=(r"'str' object is not callable",),
+        source="tensorflow/tensorflow#58691",
+    ),
+    _cause(
+        "lambda-python-version",
+        "The bytecode of a Lambda belongs to another Python release, and cannot run on this one",
+        "load it with the Python release that saved it",
+        "replace the Lambda by a registered function or layer",
+        formats=("h5", "keras"),
+        saved_by="another Python minor version",
+        loaded_by="any",
+        seen=("load", "predictions"),
+        explanation="Bytecode is no exchange format: each minor version of Python has its own, and files do not "
+        "say which. At best loading fails; at worst the process dies.",
+        wording="bad marshal data (unknown type code)",
+        signatures=(
+            r"bad marshal data",
+            r"EOF read where object expected",
+            r"unknown opcode",
+            r"code\(?\)? (?:expected|argument)|code expected at \w+ \d+ arguments",
+        ),
+        source="keras-team/keras#14875, #7440; a lambda of Python 3.11 on 3.13 is a segmentation fault; reproduced",
+    ),
+    _cause(
+        "lambda-call-fails",
+        "A Lambda comes back, and its function fails when this release calls it",
+        do.LEGACY_KERAS,
+        "replace the Lambda by a registered layer",
+        formats=("h5", "keras"),
+        saved_by="any",
+        loaded_by="any",
+        seen=("load",),
+        explanation="The function uses names or TensorFlow calls that are not there, or meets symbols of Keras 3.",
+        wording="Exception encountered when calling Lambda.call().",
+        signatures=(
+            r"Exception encountered when calling Lambda\.call\(\)",
+            r'Exception encountered when calling layer "[^"]*" \(type Lambda\)',
+        ),
+        source="reproduced on Keras 3.3",
+    ),
+)
