@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from pytest_kerasload.amendments import repairing
 from pytest_kerasload.environments import pruning
-from pytest_kerasload.reports import inspecting, merging
+from pytest_kerasload.reports import causes_page, inspecting, merging
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -17,7 +17,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prog="python -m pytest_kerasload", description="Beside pytest --keras-models=PATH."
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for module in (inspecting, merging, pruning, repairing):
+    for module in (causes_page, inspecting, merging, pruning, repairing):
         module.add(commands)
     chosen = parser.parse_args(arguments)
     return int(chosen.run(chosen))

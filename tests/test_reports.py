@@ -12,6 +12,7 @@ from typing import Any
 import builders
 import pytest
 
+from pytest_kerasload.causes import CAUSES
 from pytest_kerasload.checks import file as file_check
 from pytest_kerasload.findings import CheckResult, Finding, Measured, Remedy
 from pytest_kerasload.reports import failure, terminal
@@ -316,6 +317,7 @@ def test_the_text_of_a_failure() -> None:
         "  loader    line 1",
         "            line 2",
         "  cause     keras2-rnn-time-major (version)",
+        f"  docs      {CAUSES['keras2-rnn-time-major'].docs}",
         "a note",
         "  cause     keras2-rnn-time-major (version)",
     ]

@@ -79,7 +79,7 @@ def _failure(context: Context, error: RequestFailed) -> Finding:
     return found.finding(
         f"{context.artifact.path.name} does not load on {context.label}: {_lower(found.title)}{_named(error)}{with_}",
         where=_where(context, error),
-        remedies=ways.remedies(context, found.remedies, error),
+        remedies=ways.remedies(context, found.remedies_for(context.session.versions, context.artifact), error),
         detail=f"{error.type}: {ways.said(error)}",
         traceback=error.traceback,
     )

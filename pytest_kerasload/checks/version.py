@@ -16,7 +16,7 @@ from pytest_kerasload.causes.explaining import of_rejected_key, of_unknown_class
 from pytest_kerasload.causes.loader import Loader, Mark, is_legacy, models, release_number
 from pytest_kerasload.causes.marks import marks
 from pytest_kerasload.environments.versions import Versions
-from pytest_kerasload.findings import Finding
+from pytest_kerasload.findings import Finding, Remedy
 
 _PLACES_SHOWN = 5
 _CONFIGURED = (
@@ -177,7 +177,11 @@ def _grouped(found: list[Mark], artifact: Artifact, loader: Loader) -> list[Find
     saved = artifact.saved_with.keras or artifact.saved_with.tensorflow
     by = f"; saved with {'Keras' if artifact.saved_with.keras else 'TensorFlow'} {saved}" if saved else ""
     found_by_code = [
-        cause(code).finding(_message(group).replace("{loader}", loader.label) + by, where=_places(group))
+        cause(code).finding(
+            _message(group).replace("{loader}", loader.label) + by,
+            where=_places(group),
+            remedies=tuple(Remedy(action) for action in cause(code).remedies_for(loader.versions, artifact)),
+        )
         for code, group in groups.items()
     ]
     return sorted(found_by_code, key=lambda finding: finding.family == "training-state")

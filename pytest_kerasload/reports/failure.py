@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from textwrap import wrap
 
+from pytest_kerasload.causes import CAUSES
 from pytest_kerasload.findings import CheckResult, Finding, Remedy
 
 _WIDTH = 110
@@ -50,6 +51,8 @@ def _finding(finding: Finding, detail: str, verbosity: int) -> Iterator[str]:
     yield from _block("remedies", [_remedy(remedy) for remedy in finding.remedies])
     yield from _block(detail, finding.detail.splitlines(), folded=detail == "loader")
     yield from _block("cause", [f"{finding.cause} ({finding.family})"])
+    if finding.fails and finding.cause in CAUSES:
+        yield from _block("docs", [CAUSES[finding.cause].docs])
     if verbosity >= 2:
         yield from _block("raised", finding.traceback.splitlines(), folded=False)
 
