@@ -33,8 +33,11 @@ def lines(result: CheckResult, verbosity: int = 0) -> list[str]:
     """
     found: list[str] = []
     told: set[Remedy] = set()
+    linked: set[str] = set()
     for finding in sorted(result.findings, key=lambda finding: not finding.fails):
-        found += _finding(_news(finding, told), _DETAIL.get(result.check, "detail"), verbosity)
+        docs = finding.fails and finding.cause in CAUSES and finding.cause not in linked
+        linked.add(finding.cause)
+        found += _finding(_news(finding, told), _DETAIL.get(result.check, "detail"), verbosity, docs)
     return found
 
 
@@ -45,13 +48,13 @@ def _news(finding: Finding, told: set[Remedy]) -> Finding:
     return replace(finding, remedies=remedies)
 
 
-def _finding(finding: Finding, detail: str, verbosity: int) -> Iterator[str]:
+def _finding(finding: Finding, detail: str, verbosity: int, docs: bool) -> Iterator[str]:
     yield from wrap(finding.message, _WIDTH, break_on_hyphens=False, break_long_words=False) or [""]
     yield from _block("where", [finding.where] if finding.where else [])
     yield from _block("remedies", [_remedy(remedy) for remedy in finding.remedies])
     yield from _block(detail, finding.detail.splitlines(), folded=detail == "loader")
     yield from _block("cause", [f"{finding.cause} ({finding.family})"])
-    if finding.fails and finding.cause in CAUSES:
+    if docs:
         yield from _block("docs", [CAUSES[finding.cause].docs])
     if verbosity >= 2:
         yield from _block("raised", finding.traceback.splitlines(), folded=False)
