@@ -12,9 +12,6 @@ if TYPE_CHECKING:
     from pytest_kerasload.artifacts.record import Artifact, Format
     from pytest_kerasload.environments.versions import Versions
 
-DOCS = "https://github.com/pytest-kerasload/pytest-kerasload/blob/main/docs/causes.md"
-"""The page of causes, as ``python -m pytest_kerasload causes`` writes it."""
-
 Check = Literal["file", "safety", "version", "custom-objects", "load", "roundtrip", "predictions", "handover"]
 
 
@@ -46,8 +43,8 @@ class Cause:
 
     @property
     def docs(self) -> str:
-        """Where the cause is described."""
-        return f"{DOCS}#{self.code}"
+        """The command that describes the cause; ``docs/causes.md`` says the same under the heading of its code."""
+        return f"python -m pytest_kerasload causes {self.code}"
 
     def remedies_for(self, versions: Versions, artifact: Artifact | None = None) -> tuple[str, ...]:
         """The remedies that make sense for an artifact on that loader; ``remedies`` are for all of them."""
