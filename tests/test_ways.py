@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from conftest import checks_of
+from conftest import ZOO, checks_of
+from pytest_kerasload.amendments import amended
+from pytest_kerasload.artifacts.reading import read
 from pytest_kerasload.causes import remedies as do
 from pytest_kerasload.causes.catalogue import cause
+from pytest_kerasload.checks import ways
 from pytest_kerasload.checks.elsewhere import Neighbour, advised
 from pytest_kerasload.environments.versions import Versions
 from pytest_kerasload.findings import CheckResult, Finding, Measured, Outcome, Remedy
 from pytest_kerasload.reports import failure
+from pytest_kerasload.settings import Settings
 
 KERAS_215 = Versions("3.11.7", "2.15.1", "2.15.0", "keras2")
 
@@ -74,6 +80,21 @@ def test_a_command_stands_alone_on_its_line() -> None:
     place = next(index for index, line in enumerate(lines) if "works" in line)
     assert lines[place].endswith("works  drop time_major from the config  (outputs match):")
     assert lines[place + 1].strip() == command
+
+
+@pytest.mark.parametrize("copy", [False, True])
+def test_no_command_for_a_copy_that_goes_with_the_run(copy: bool, tmp_path: Path) -> None:
+    artifact = read(ZOO / "artifacts" / "tf215" / "lstm.h5")
+    settings = Settings((), (), tmp_path, copies={artifact.path: tmp_path / "own.h5"} if copy else {})
+    keras3 = Versions("3.11.7", "2.21.0", "3.15.1", "keras3")
+    context: Any = SimpleNamespace(
+        artifact=artifact, settings=settings, session=SimpleNamespace(versions=keras3), shown=str
+    )
+    amendment = amended(artifact, keras3)
+    assert amendment is not None
+    action = ways._repair(context, amendment)
+    assert action.startswith("drop time_major from the config")
+    assert ("python -m pytest_kerasload repair" in action) is not copy
 
 
 # ---- in the TensorFlow at hand

@@ -135,8 +135,10 @@ _SUFFIXES: dict[Format, str] = {"h5": ".h5", "keras": ".keras"}
 
 
 def _repair(context: Context, amendment: amendments.Amendment) -> str:
-    """The changes in words, and the command that makes them."""
+    """The changes in words, and the command that makes them; not of a copy that goes with the run (a handover's)."""
     path = context.artifact.path
+    if path in context.settings.copies:
+        return amendment.told
     copy = path.with_name(f"{path.stem}-repaired{path.suffix}")
     shown = [shlex.quote(context.shown(one)) for one in (path, copy)]
     release = target(context.session.versions)
