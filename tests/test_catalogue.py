@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import ast
+import re
 from pathlib import Path
 
 import pytest
 
 from pytest_kerasload.artifacts.record import Artifact, ConfigObject, Format, SavedWith, Weights
-from pytest_kerasload.causes import explain
+from pytest_kerasload.causes import CAUSES, cause, explain, graph_marks, layer_marks, marks
+from pytest_kerasload.causes.directions import KERAS3 as MOVE_TO_KERAS3
+from pytest_kerasload.causes.explaining import of_rejected_key, of_unknown_class
+from pytest_kerasload.causes.remedies import LEGACY_KERAS, NEWER_LOADER, SAME_RELEASE
 from pytest_kerasload.environments.versions import Versions
 
 KERAS3 = Versions("3.11.7", "2.21.0", "3.15.1", "keras3")
@@ -228,6 +233,13 @@ SAID = [
         ARCHIVE,
     ),
     ("keras3-unwrapped-inputs", "get_tensor() takes 3 positional arguments but 13 were given", KERAS33, ARCHIVE),
+    *(
+        ("keras3-unwrapped-inputs", f"functional_from_config.<locals>.get_tensor() {said}", KERAS33, ARCHIVE)
+        for said in (
+            "takes 3 positional arguments but 13 were given",
+            "missing 1 required positional argument: 'tensor_index'",
+        )
+    ),
     (
         "keras3-module-path",
         (
@@ -291,6 +303,18 @@ SAID = [
         TF24,
         H5,
     ),
+    (
+        "h5-sequential-unbuilt",
+        "You are trying to load a weight file containing 1 layers into a model with 0 layers",
+        TF24,
+        H5,
+    ),
+    (
+        "h5-sequential-unbuilt",
+        "Layer count mismatch when loading weights from file. Model expected 0 layers, found 2 saved layers.",
+        KERAS3,
+        H5,
+    ),
     ("h5-weight-order", "axes don't match array", KERAS2, H5),
     ("h5-weight-order", "Shape mismatch in layer #0 (named norm)for weight gamma. Weight expects shape", KERAS3, H5),
     (
@@ -308,6 +332,7 @@ SAID = [
         KERAS3,
         H5,
     ),
+    ("training-config-not-read", "string indices must be integers, not 'str'", KERAS3, COMPILED),
     ("h5-sequential-config-list", "string indices must be integers", KERAS3, LISTED),
     (
         "custom-object-unresolved",
@@ -349,6 +374,14 @@ SAID = [
         EXPORT,
     ),
     ("savedmodel-without-keras", "'_UserObject' object has no attribute 'predict'", KERAS2, EXPORT),
+    ("savedmodel-not-callable", "'_UserObject' object is not callable", KERAS3, EXPORT),
+    ("savedmodel-not-callable", "'_UserObject' object is not callable", KERAS2, SAVED),
+    (
+        "savedmodel-no-matching-function",
+        "Could not find matching function to call loaded from the SavedModel.",
+        TF24,
+        SAVED,
+    ),
     (
         "savedmodel-call-signature",
         "f(inputs, training, training, training, *, training, training) missing 1 required argument: training",
@@ -362,6 +395,13 @@ SAID = [
         SAVED,
     ),
     ("savedmodel-pb-missing", "SavedModel file does not exist at: m/{saved_model.pbtxt|saved_model.pb}", KERAS2, SAVED),
+    ("h5py-missing", "SavedModel file does not exist at: m.h5/{saved_model.pbtxt|saved_model.pb}", KERAS2, H5),
+    (
+        "savedmodel-variable-untracked",
+        "Could not find variable dense/kernel. This could mean that the variable has been deleted.",
+        KERAS3,
+        EXPORT,
+    ),
     ("savedmodel-list-has-no-items", "'list' object has no attribute 'items'", TF24, SAVED),
     (
         "roundtrip-save-not-json",
@@ -413,6 +453,12 @@ SAID = [
     ("text-vectorization-tf-idf", "object of type 'bool' has no len()", KERAS310, ARCHIVE),
     ("lambda-restored-as-string", "'str' object is not callable", KERAS2, ARCHIVE),
     ("nested-sublayers-not-restored", "Skipping nested container at `blocks`", KERAS3, ARCHIVE),
+    (
+        "seed-generator-not-read",
+        "Argument `seed` must be either an integer or an instance of `SeedGenerator`. Received: seed={'module': 'k'}",
+        KERAS33,
+        ARCHIVE,
+    ),
     # training state
     (
         "optimizer-state-not-restored",
@@ -430,6 +476,8 @@ SAID = [
         ARCHIVE,
     ),
     ("loss-as-metric", "MeanSquaredError.__init__() got an unexpected keyword argument 'reduction'", KERAS2, H5),
+    ("loss-as-metric", "__init__() got an unexpected keyword argument 'reduction'", KERAS2, H5),
+    ("metrics-not-built", "Compiled the loaded model, but the compiled metrics have yet to be built.", KERAS3, H5),
     ("not-compiled", "No training configuration found in the save file, so the model was *not* compiled.", KERAS3, H5),
     (
         "savedmodel-dtype-changed",
@@ -491,3 +539,70 @@ SAID = [
 @pytest.mark.parametrize(("code", "text", "versions", "of"), SAID)
 def test_what_loaders_were_seen_to_say(code: str, text: str, versions: Versions, of: Artifact | None) -> None:
     assert explain(text, versions, of).code == code
+
+
+def test_a_wording_shows_its_own_cause() -> None:
+    """The example that the page gives is one that the signatures of the entry, or the rules beside them, know."""
+    for entry in CAUSES.values():
+        if entry.wording and entry.signatures:
+            by_signature = any(re.search(signature, entry.wording, re.DOTALL) for signature in entry.signatures)
+            assert by_signature or explain(entry.wording, KERAS3, H5) is entry, entry.code
+
+
+def test_what_version_is_said_to_see_is_what_its_marks_say() -> None:
+    marked = {"saved-by-newer-release"}
+    for module in (marks, graph_marks, layer_marks):
+        for node in ast.walk(ast.parse(Path(module.__file__).read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Constant) and node.value in CAUSES:
+                marked.add(node.value)
+    seen = {code for code, entry in CAUSES.items() if "version" in entry.seen}
+    assert marked <= seen
+    # The others come from the table of names and keys.
+    of_table = {of_unknown_class(name) for name in ("TFOpLambda", "ThresholdedReLU", "Orthogonal", "Lion")}
+    for name, key, kind in (
+        ("LSTM", "time_major", "layer"),
+        ("DepthwiseConv2D", "groups", "layer"),
+        ("BatchNormalization", "renorm", "layer"),
+        ("MultiHeadAttention", "query_shape", "layer"),
+        ("MultiHeadAttention", "use_gate", "layer"),
+        ("GlorotUniform", "dtype", "initializer"),
+        ("GlorotUniform", "input_axes", "initializer"),
+        ("InputLayer", "batch_shape", "layer"),
+        ("InputLayer", "optional", "layer"),
+        ("Dense", "quantization_config", "layer"),
+        ("RandomFlip", "data_format", "layer"),
+        ("Dropout", "dynamic", "layer"),
+        ("Adam", "jit_compile", "optimizer"),
+        ("Huber", "fn", "loss"),
+        ("AUC", "dtype_policy", "metric"),
+    ):
+        of_table.add(of_rejected_key(name, key, kind))
+    assert seen - marked <= of_table
+
+
+def remedies(code: str, versions: Versions, saved: str) -> tuple[str, ...]:
+    return cause(code).remedies_for(versions, artifact("h5", saved))
+
+
+def test_remedies_fit_who_wrote_and_who_loads() -> None:
+    code = "class-not-in-this-keras"
+    assert LEGACY_KERAS in remedies(code, KERAS3, "2.10.0")
+    assert MOVE_TO_KERAS3 not in remedies(code, KERAS3, "2.10.0")
+    for loader in (TF_KERAS, KERAS2):
+        assert LEGACY_KERAS not in remedies(code, loader, "3.15.1")
+        assert MOVE_TO_KERAS3 in remedies(code, loader, "3.15.1")
+    assert remedies(code, KERAS33, "3.15.1")[0] == NEWER_LOADER
+    assert NEWER_LOADER not in remedies(code, KERAS3, "3.3.3")
+    assert SAME_RELEASE not in remedies(code, KERAS3, "3.15.1")
+    unknown = remedies(code, KERAS3, "")
+    assert LEGACY_KERAS in unknown
+    assert NEWER_LOADER in unknown
+    assert MOVE_TO_KERAS3 not in unknown
+
+
+@pytest.mark.parametrize("versions", [KERAS3, KERAS33, KERAS2, TF210, TF_KERAS])
+def test_there_is_always_something_to_do(versions: Versions) -> None:
+    for entry in CAUSES.values():
+        assert all(remedies(entry.code, versions, saved) for saved in ("", "2.2.4", "2.21.0", "3.3.3", "3.15.1"))
+        if not versions.keras3:
+            assert LEGACY_KERAS not in entry.remedies_for(versions), "it runs already, or cannot"

@@ -417,3 +417,64 @@ def test_newer_weights_on_keras_2_13() -> None:
     assert found(artifact(model, format="keras", keras="2.15.0", weights=weights), KERAS2) == {}
     own = native({"class_name": "Towers", "config": {}}, "acme")
     assert found(artifact(own, format="keras", keras="2.15.0", weights=weights), old) == {}
+
+
+def test_normalization_from_hdf5_on_tensorflow_2_6() -> None:
+    of = artifact(functional(inputs(4), layer("n", "Normalization", "x", axis=[-1], dtype="float32")), keras="2.4.0")
+    for tensorflow, keras, codes in (
+        ("2.5.3", "2.4.0", set()),
+        ("2.6.5", "2.6.0", {"normalization-tf26"}),
+        ("2.7.4", "2.7.0", {"normalization-tf26"}),
+        ("2.8.4", "2.8.0", set()),
+    ):
+        assert set(found(of, Versions("3.8.10", tensorflow, keras, "keras2"))) == codes
+
+
+def test_words_of_lookup_layers() -> None:
+    adapted = {"vocabulary": None, "output_mode": "tf_idf"}
+    words = artifact(functional(inputs(1), layer("w", "TextVectorization", "x", **adapted)), keras="3.10.0")
+    assert set(found(words, KERAS310)) == set(found(words, KERAS315)) == {"h5-lookup-layer"}
+    given = functional(inputs(1), layer("w", "StringLookup", "x", vocabulary=["a", "b"], output_mode="int"))
+    assert found(artifact(given, keras="3.10.0"), KERAS310) == {}
+    archive = native(sequential(native(layer("w", "TextVectorization", **adapted))), "keras")
+    of = artifact(archive, format="keras", keras="3.10.0")
+    assert set(found(of, KERAS310)) == {"text-vectorization-tf-idf"}
+    assert found(of, KERAS315) == {}
+    counted = native(sequential(native(layer("w", "TextVectorization", vocabulary=None, output_mode="int"))), "keras")
+    assert found(artifact(counted, format="keras", keras="3.10.0"), KERAS310) == {}
+
+
+def test_bidirectional_from_an_archive() -> None:
+    inner = native(layer("lstm", "LSTM", units=2))
+    model = native(sequential(native(layer("both", "Bidirectional", layer=inner, backward_layer=inner))), "keras")
+    of = artifact(model, format="keras", keras="3.2.1")
+    assert set(found(of, Versions("3.11.7", "2.16.1", "3.2.1", "keras3"))) == {"bidirectional-not-restored"}
+    assert found(of, KERAS33) == {}
+
+
+def test_ragged_inputs() -> None:
+    ragged = layer("x", "InputLayer", batch_input_shape=[None, None], dtype="float32", sparse=False, ragged=True)
+    of = artifact(functional(ragged))
+    assert set(found(of, KERAS33)) == {"ragged-input-dropped"}
+    assert found(of, KERAS310) == {}
+    assert found(of, KERAS2) == {}
+
+
+def test_initializers_seeded_by_a_generator() -> None:
+    seed = {"module": "keras.random", "class_name": "SeedGenerator", "config": {"seed": 1}, "registered_name": None}
+    kernel = native({"class_name": "GlorotUniform", "config": {"seed": seed}}, "keras.initializers")
+    model = native(sequential(native(layer("d", "Dense", units=1, kernel_initializer=kernel))), "keras")
+    of = artifact(model, format="keras", keras="3.5.0")
+    assert "seed-generator-not-read" in found(of, KERAS33)
+    assert found(of, KERAS36) == {}
+
+
+def test_remedies_go_the_way_of_the_artifact() -> None:
+    told = found(artifact(functional(inputs(4), layer("l", "ThresholdedReLU", "x"))), KERAS315)
+    actions = [remedy.action for remedy in told["class-not-in-this-keras"].remedies]
+    assert "run with TF_USE_LEGACY_KERAS=1 and tf_keras" in actions
+    newer = functional(inputs(4), layer("l", "GroupedQueryAttention", "x"))
+    told = found(artifact(newer, keras="3.15.1"), TF_KERAS)
+    actions = [remedy.action for remedy in told["class-not-in-this-keras"].remedies]
+    assert "run with TF_USE_LEGACY_KERAS=1 and tf_keras" not in actions
+    assert actions[0].startswith("load it with Keras 3 ")

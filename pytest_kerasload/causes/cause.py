@@ -47,8 +47,8 @@ class Cause:
         return f"python -m pytest_kerasload causes {self.code}"
 
     def remedies_for(self, versions: Versions, artifact: Artifact | None = None) -> tuple[str, ...]:
-        """The remedies that make sense for an artifact on that loader; ``remedies`` are for all of them."""
-        return tuple(action for action in self.remedies if directions.fits(action, versions, artifact))
+        """Those of the remedies that make sense for an artifact on that loader."""
+        return directions.fitting(self.remedies, versions, artifact)
 
     def finding(
         self,

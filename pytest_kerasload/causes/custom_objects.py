@@ -12,7 +12,8 @@ CAUSES: tuple[Cause, ...] = (
     _cause(
         "hub-layer",
         "A KerasLayer of tensorflow_hub needs that package, and Keras 2 or tf_keras",
-        "install tensorflow_hub, and give --keras-custom-objects=tensorflow_hub:KerasLayer with TF_USE_LEGACY_KERAS=1",
+        "install tensorflow_hub, and give --keras-custom-objects=tensorflow_hub:KerasLayer",
+        do.LEGACY_KERAS,
         "save the model as a SavedModel",
         formats=("h5", "keras"),
         saved_by="Keras 2 with tensorflow_hub",
@@ -149,5 +150,18 @@ CAUSES: tuple[Cause, ...] = (
             r"is not a KerasSaveable subclass",
         ),
         source="huggingface/huggingface_hub PR #2107",
+    ),
+    _cause(
+        "get-config-forgets-argument",
+        "get_config of a custom class forgets an argument, which comes back with its default",
+        "let get_config hold every argument of __init__, and save again",
+        "on Keras 3, leave get_config out where all arguments are plain values: they are then noted by themselves",
+        saved_by="any",
+        loaded_by="any",
+        seen=("roundtrip", "predictions"),
+        explanation="What get_config does not hold is in no file. Where the argument has a default, loading succeeds "
+        "and nothing is said. A round trip from the file shows nothing, as the default is there already: only "
+        "outputs recorded from the live model do.",
+        source="tensorflow/tensorflow#39793; measured on Keras 2.8 to 3.15, .h5 and .keras",
     ),
 )

@@ -6,7 +6,7 @@ Keras 3, it is nonsense. Causes that lie in both directions hold the remedies of
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -46,15 +46,21 @@ _WHERE: Mapping[str, _Where] = {
 """What is not here makes sense everywhere."""
 
 
-def fits(action: str, versions: Versions, artifact: Artifact | None) -> bool:
-    """Whether a remedy makes sense for an artifact on a loader, as far as the artifact tells who wrote it."""
-    where = _WHERE.get(action, _Where())
-    if where.keras3 is not None and where.keras3 is not versions.keras3:
-        return False
-    return bool(where.directions & directions(versions, artifact))
+def fitting(actions: Sequence[str], versions: Versions, artifact: Artifact | None) -> tuple[str, ...]:
+    """Those remedies that make sense for an artifact on a loader, as far as the artifact tells who wrote it.
+
+    Where none does, the release that saved it is what is left.
+    """
+    possible = _directions(versions, artifact)
+    fit = tuple(action for action in actions if _fits(_WHERE.get(action, _Where()), versions, possible))
+    return fit or (do.SAME_RELEASE,)
 
 
-def directions(versions: Versions, artifact: Artifact | None) -> frozenset[Direction]:
+def _fits(where: _Where, versions: Versions, possible: frozenset[Direction]) -> bool:
+    return where.keras3 in (None, versions.keras3) and bool(where.directions & possible)
+
+
+def _directions(versions: Versions, artifact: Artifact | None) -> frozenset[Direction]:
     """The direction that an artifact is loaded in; those that are possible where it does not tell."""
     foreign: Direction = "2 on 3" if versions.keras3 else "3 on 2"
     writer = _writer(artifact)

@@ -69,7 +69,8 @@ CAUSES: tuple[Cause, ...] = (
     _cause(
         "normalization-tf26",
         "Normalization comes back with another mean and variance on TensorFlow 2.6 and 2.7",
-        "load it with TensorFlow 2.5 or 2.8",
+        "load it with TensorFlow 2.8 or later, or 2.5 or older",
+        do.SAVE_AS_KERAS,
         formats=("h5",),
         saved_by="any",
         loaded_by="TensorFlow 2.6 and 2.7",
@@ -77,7 +78,7 @@ CAUSES: tuple[Cause, ...] = (
         explanation="The layer computes with copies of its mean and variance that are made before the weights are"
         " read, and not made again before 2.8: it acts as the identity. Nothing is said. Every "
         "EfficientNet has such a layer.",
-        source="keras-team/keras#15348, #15513; tensorflow/tensorflow#53030",
+        source="keras-team/keras#15348, #15513; keras/saving/hdf5_format.py calls finalize_state since 2.8",
     ),
     _cause(
         "nested-sublayers-not-restored",
@@ -94,5 +95,17 @@ CAUSES: tuple[Cause, ...] = (
         wording="Skipping nested container at self.blocks",
         signatures=(r"Skipping nested container at",),
         source="keras-team/keras#20598, PRs #22210, #22362; reproduced with files of Keras 2.15 to 3.14",
+    ),
+    _cause(
+        "normalization-invert-lost",
+        "Normalization(invert=True) comes back without its invert: it scales instead of scaling back",
+        "make the layer again in code with TensorFlow 2.13 or later, and save the model again",
+        "put the scaling back into a Rescaling layer, or into the code that calls the model",
+        saved_by="TensorFlow 2.10 to 2.12",
+        loaded_by="any",
+        seen=("roundtrip", "predictions"),
+        explanation="The configuration does not hold the argument, so that the file cannot say how the layer was "
+        "made. Nothing is said, and the outputs are of another size.",
+        source="keras-team/keras#17556, #17486; get_config of keras/layers/preprocessing/normalization.py",
     ),
 )

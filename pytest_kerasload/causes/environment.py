@@ -132,8 +132,8 @@ CAUSES: tuple[Cause, ...] = (
         loaded_by="code that imports tensorflow.python.keras",
         explanation="tensorflow.python.keras is an old private copy of Keras that knows nothing of the variables "
         "of Keras 3. The code that loads is at fault, not the artifact.",
-        wording="Save or restore weights that is not an instance of `tf.Variable` is not supported in h5 ... "
-        "KerasVariable",
+        wording="tensorflow/python/keras: Save or restore weights that is not an instance of `tf.Variable` is not "
+        "supported in h5 (tensorflow.python.keras). Got KerasVariable",
         signatures=(r"tensorflow\.python\.keras.*KerasVariable", r"KerasVariable.*tensorflow\.python\.keras"),
         source="matterport/Mask_RCNN#3021",
     ),

@@ -37,7 +37,7 @@ _CLASS_UNKNOWN = (
 _KEY_REJECTED = (
     r"Unrecognized keyword arguments passed to (?P<owner>\w+): \{",
     r"(?P<owner>\w+)(?:\.__init__)?\(\) got an unexpected keyword argument '",
-    r"(?P<owner>\w+)(?:\.__init__)?\(\) missing \d+ required",
+    r"\b(?!get_tensor\b)(?P<owner>\w+)(?:\.__init__)?\(\) missing \d+ required",
     r"(?P<owner>\w+)\(\) takes no arguments",
 )
 """How releases say that a class does not take a configuration key, and say which class."""
@@ -144,14 +144,25 @@ def _by_format(text: str, versions: Versions, artifact: Artifact | None) -> Caus
             return cause("keras3-weights-layout")
     if "expected str, bytes or os.PathLike object, not NoneType" in text and artifact.format == "keras":
         return cause("keras213-weights-layout")
-    if versions.keras3 and _has_custom_loss(artifact) and "string indices must be integers" in text:
+    if artifact.format == "h5" and "SavedModel file does not exist" in text:
+        # Keras 2 takes for a SavedModel what h5py does not open, and everything where there is no h5py.
+        return cause("h5py-missing")
+    if versions.keras3 and "string indices must be integers" in text:
         # saving_utils._resolve_compile_arguments_compat takes the name of a function for a dict.
-        return cause("custom-object-unresolved")
+        if _has_custom_loss(artifact):
+            return cause("custom-object-unresolved")
+        if artifact.training_config is not None and not _is_listed(artifact):
+            return cause("training-config-not-read")
     return None
 
 
 def _is_old_keras(release: str) -> bool:
     return release.startswith(("2.12.", "2.13."))
+
+
+def _is_listed(artifact: Artifact) -> bool:
+    """Whether the configuration is that of a Sequential of Keras 2.2.2 or older."""
+    return artifact.config is not None and isinstance(artifact.config.get("config"), list)
 
 
 def _has_custom_loss(artifact: Artifact) -> bool:
@@ -172,6 +183,8 @@ def _rejected_key(text: str, artifact: Artifact | None) -> Cause | None:
         return None
     if owner is None:
         return _key_without_owner(text, artifact)
+    if owner == "__init__":  # Python 3.9 and older do not say whose
+        return _by_signature(text, training) or cause("custom-object-rejects-config")
     if not is_builtin(owner) or _is_custom(owner, artifact):
         return cause("custom-object-rejects-config")
     known = _by_signature(text, training, *VERSION)

@@ -203,10 +203,7 @@ UNBUILT = _cause(
     explanation="A model that was never called has no weights to save. What loads has new, random ones, and "
     "nothing says so.",
     wording="You are saving a model that has not yet been built. It might not contain any weights yet.",
-    signatures=(
-        r"You are saving a model that has not yet been built",
-        r"You are trying to load a weight file containing \d+ layers into a model with 0 layers",
-    ),
+    signatures=(r"You are saving a model that has not yet been built",),
     source="keras/src/saving/saving_lib.py; keras-team/keras#19577, #10417",
 )
 CONFIG_NOT_JSON = _cause(

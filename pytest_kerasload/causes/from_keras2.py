@@ -171,6 +171,7 @@ CAUSES: tuple[Cause, ...] = (
         "Keras 3 takes only an integer dtype for Hashing, where TensorFlow 2.7 and older wrote float32",
         do.LEGACY_KERAS,
         "write int64 as the dtype of the Hashing layer into the config",
+        do.NEWER_LOADER,
         formats=("h5", "keras", "savedmodel"),
         saved_by="TensorFlow 2.7 and older (a name), Keras 3.4 and later (a policy)",
         loaded_by="Keras 3",
@@ -213,5 +214,19 @@ CAUSES: tuple[Cause, ...] = (
         wording="Unrecognized keyword arguments passed to MultiHeadAttention: {'query_shape': [None, 4, 8]}",
         signatures=rejected("(?:query_shape|key_shape|value_shape)", r"\w*Attention"),
         source="reproduced on Keras 3.15",
+    ),
+    _cause(
+        "ragged-input-dropped",
+        "Keras 3.0 to 3.8 have no ragged inputs: the input of this model becomes a dense one",
+        do.LEGACY_KERAS,
+        "load it with Keras 3.9 or later",
+        "pad the inputs to one length, and mask what was padded",
+        formats=("h5", "keras"),
+        saved_by="Keras 2, tf_keras",
+        loaded_by="Keras 3.0 to 3.8",
+        seen=("version",),
+        explanation="InputLayer of these releases takes `ragged` and throws it away without a word. The model "
+        "may load, and then does not take the ragged tensors it was made for.",
+        source="keras/src/layers/core/input_layer.py: taken up again in 3.9.0",
     ),
 )

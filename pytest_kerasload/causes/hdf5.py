@@ -69,6 +69,21 @@ CAUSES: tuple[Cause, ...] = (
         source="reproduced on Keras 2.13 and 2.15 and tf_keras 2.21, with registered functions and with custom_objects",
     ),
     _cause(
+        "h5-sequential-unbuilt",
+        "The Sequential does not say the shape of its input: it has no weights yet when those of the file are read",
+        "load it with the code that builds it: build the model, call it on a batch, then model.load_weights(path)",
+        "give the model an Input, and save it again",
+        formats=("h5",),
+        saved_by="standalone Keras, early TensorFlow",
+        loaded_by="any",
+        seen=("load",),
+        explanation="A Sequential without an input shape is built at its first call. Releases that did not note the "
+        "shape of that call in the file leave nothing to build it from.",
+        wording="You are trying to load a weight file containing 1 layers into a model with 0 layers",
+        signatures=(r"into a model with 0 layers", r"Model expected 0 layers, found \d+ saved layers"),
+        source="keras-team/keras#10417; iamaaditya/VQA_Demo#30",
+    ),
+    _cause(
         "h5-layer-count-differs",
         "The file has weights for another number of layers than the model has on this release",
         do.SAME_RELEASE,

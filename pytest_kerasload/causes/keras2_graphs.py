@@ -45,7 +45,7 @@ CAUSES: tuple[Cause, ...] = (
         do.LEGACY_KERAS,
         "load it with TensorFlow 2.4 to 2.15 and save it again, which adds an InputLayer",
         formats=("h5",),
-        saved_by="standalone Keras up to 2.2, TensorFlow 1 and 2.0 to 2.1",
+        saved_by="standalone Keras up to 2.3, TensorFlow up to 2.2",
         loaded_by="Keras 3",
         seen=("version", "load", "predictions"),
         explanation="Without an InputLayer the shape stands in the first layer as batch_input_shape, with the "
@@ -56,7 +56,7 @@ CAUSES: tuple[Cause, ...] = (
         "shape received: (None, None, 5, 3)",
         signatures=(
             r"Kernel shape must have the same length as input",
-            r"expected ndim=\d+, found ndim=\d+",
+            r"expected (?:min_)?ndim=(?:2, found ndim=3|3, found ndim=4|4, found ndim=5|5, found ndim=6)",
         ),
         source="reproduced with standalone Keras 2.2.4 files on Keras 3.3 to 3.15",
     ),

@@ -60,4 +60,17 @@ CAUSES: tuple[Cause, ...] = (
         ),
         source="reproduced on Keras 3.3",
     ),
+    _cause(
+        "lambda-closure-shared",
+        "Lambdas that were made in a loop all come back with the value that the loop ended with",
+        "pass the value as an argument: Lambda(f, arguments={'column': j}), or use a registered layer",
+        do.REBUILD,
+        formats=("h5", "keras"),
+        saved_by="any",
+        loaded_by="any",
+        seen=("roundtrip", "predictions"),
+        explanation="`Lambda(lambda x: x[:, j])` saves the value that `j` has when the model is saved, for each of "
+        "the copies. Nothing is said, and the model predicts something else.",
+        source="keras-team/keras#13697",
+    ),
 )

@@ -12,6 +12,7 @@ from pytest_kerasload.artifacts.builtins import is_builtin, op_exists, op_since
 from pytest_kerasload.artifacts.layers import class_name
 from pytest_kerasload.artifacts.record import Artifact, ConfigObject
 from pytest_kerasload.causes.graph_marks import GRAPH_RULES
+from pytest_kerasload.causes.layer_marks import LAYER_RULES
 from pytest_kerasload.causes.loader import Loader, Mark, Rule, from_keras2, is_legacy
 
 
@@ -130,30 +131,6 @@ def _hard_sigmoid(artifact: Artifact, loader: Loader) -> Iterator[Mark]:
                 yield Mark("hard-sigmoid-changed", "hard_sigmoid is another function on {loader}", use.place)
 
 
-def _normalization(artifact: Artifact, loader: Loader) -> Iterator[Mark]:
-    if artifact.format != "h5" or not loader.keras3 or loader.keras >= (3, 6):
-        return
-    for use in artifact.objects:
-        config = use.config
-        if use.class_name == "Normalization" and isinstance(config, Mapping) and config.get("mean") is None:
-            yield Mark("normalization-not-restored", "Normalization acts as the identity on {loader}", use.place)
-
-
-def _hashing(artifact: Artifact, loader: Loader) -> Iterator[Mark]:
-    """keras/src/layers/preprocessing/hashing.py asks for an integer dtype where output_mode is int, its default."""
-    for use in artifact.objects:
-        if use.class_name != "Hashing" or use.custom or not isinstance(use.config, Mapping):
-            continue
-        dtype = use.config.get("dtype")
-        if loader.keras3 and use.config.get("output_mode", "int") == "int":
-            if isinstance(dtype, str) and "float" in dtype:
-                yield Mark("hashing-dtype", f"{{loader}} takes no {dtype} as the dtype of Hashing", use.place)
-            if isinstance(dtype, Mapping) and loader.keras < (3, 4):
-                yield Mark("hashing-dtype", "{loader} takes only a name as the dtype of Hashing", use.place)
-        if "mask_value" not in use.config and isinstance(use.config.get("salt"), list):
-            yield Mark("hashing-salt-written", "Hashing puts words into other bins than when it was saved", use.place)
-
-
 def _custom_functions(artifact: Artifact, loader: Loader) -> Iterator[Mark]:
     """keras/src/legacy/saving/saving_utils.py, _find_replace_nested_dict (gone with 3.11)."""
     if loader.keras3 and loader.keras < (3, 11) and artifact.format == "h5":
@@ -217,11 +194,10 @@ _RULES: tuple[Rule, ...] = (
     _policies,
     _wrapped,
     *GRAPH_RULES,
+    *LAYER_RULES,
     _words,
     _names,
     _hard_sigmoid,
-    _normalization,
-    _hashing,
     _custom_functions,
     _h5_operations,
     _training,

@@ -83,7 +83,8 @@ CAUSES: tuple[Cause, ...] = (
     _cause(
         "savedmodel-add-slot",
         "The optimizer in the SavedModel does not come back, and its slots find no owner",
-        "load it with keras.models.load_model(path, compile=False), or export it without its optimizer",
+        do.COMPILE_FALSE,
+        "export it without its optimizer: model.save(path, include_optimizer=False), or model.export(path)",
         formats=("savedmodel",),
         saved_by="TensorFlow 2.0 to 2.10",
         loaded_by="TensorFlow 2.6 and later",
@@ -191,6 +192,41 @@ CAUSES: tuple[Cause, ...] = (
         "TensorSpec(shape=(None, 4), dtype=tf.float32)",
         signatures=(r"No common supertype of TensorSpec",),
         source="keras-team/keras#17362",
+    ),
+    _cause(
+        "savedmodel-not-callable",
+        "What the SavedModel brings back cannot be called: it answers through its signatures only",
+        do.SIGNATURES,
+        do.TFSM_LAYER,
+        "export it with the function that is to be called: tf.saved_model.save(module, path, signatures=...)",
+        formats=("savedmodel",),
+        saved_by="any",
+        loaded_by="any",
+        seen=("load", "predictions"),
+        explanation="tf.saved_model.load brings back an object without a class. It can be called only where a traced "
+        "__call__ was saved with it; exports of object detection, many tf.Modules and models that were never called "
+        "have none.",
+        wording="'_UserObject' object is not callable",
+        signatures=(r"'_UserObject' object is not callable",),
+        source="tensorflow/tensorflow#37439, #38309; tensorflow/models#9635",
+    ),
+    _cause(
+        "savedmodel-variable-untracked",
+        "The graph reads a variable that was not exported with it",
+        "export it with Keras 3.1 or later, with the layer that holds the variable as an attribute of the model",
+        do.SAME_RELEASE,
+        formats=("savedmodel",),
+        saved_by="model.export of Keras 3.0, or code that keeps variables out of sight",
+        loaded_by="any",
+        seen=("load", "predictions"),
+        explanation="Only variables that are reached through attributes of the exported object are saved. The graph "
+        "loads, and fails when it is called.",
+        wording="Could not find variable dense/kernel. This could mean that the variable has been deleted.",
+        signatures=(
+            r"Could not find variable \S+\. This could mean",
+            r"Error while reading resource variable \S+ from Container",
+        ),
+        source="keras-team/keras#19274",
     ),
     Cause(
         "savedmodel-no-signatures",

@@ -70,7 +70,7 @@ VARIABLES_MISSING = _cause(
     "model/variables/variables",
     signatures=(
         r"Failed to find any matching files for .*variables/variables",
-        r"Could not find (?:variable|checkpoint)",
+        r"Could not find checkpoint",
     ),
     source="francismontalbo/fused-densenet-tiny#2",
 )

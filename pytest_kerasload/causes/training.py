@@ -228,4 +228,17 @@ CAUSES: tuple[Cause, ...] = (
         "is concerned.",
         wording="string indices must be integers, not 'str'",
     ),
+    _cause(
+        "metrics-not-built",
+        "The metrics come back empty, and are built when the model is trained or evaluated",
+        "nothing, for inference",
+        formats=("h5",),
+        loaded_by="Keras 3",
+        seen=("load",),
+        explanation="Metrics of Keras 3 get their variables at the first batch. The loader says so as a warning, "
+        "and nothing is lost.",
+        wording="Compiled the loaded model, but the compiled metrics have yet to be built.",
+        signatures=(r"the compiled metrics have yet to be built",),
+        source="keras/src/legacy/saving/saving_utils.py",
+    ),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pytest_kerasload.causes import remedies as do
 from pytest_kerasload.causes.cause import Cause, Entries
+from pytest_kerasload.causes.directions import KERAS3
 
 _cause = Entries("version")
 
@@ -13,6 +14,8 @@ CAUSES: tuple[Cause, ...] = (
         "class-not-in-this-keras",
         "A class of Keras' own that this release does not have",
         do.LEGACY_KERAS,
+        KERAS3,
+        do.NEWER_LOADER,
         do.SAME_RELEASE,
         "replace the class by one that both releases have",
         formats=("h5", "keras"),
@@ -28,6 +31,7 @@ CAUSES: tuple[Cause, ...] = (
         "config-value-rejected",
         "A class of Keras' own does not take a value in its configuration on this release",
         do.LEGACY_KERAS,
+        KERAS3,
         do.SAME_RELEASE,
         formats=("h5", "keras"),
         saved_by="any",
@@ -40,6 +44,9 @@ CAUSES: tuple[Cause, ...] = (
         "config-key-rejected",
         "A class of Keras' own does not take a configuration key on this release",
         "drop the rejected key from the config where it has its default",
+        do.LEGACY_KERAS,
+        KERAS3,
+        do.NEWER_LOADER,
         do.SAME_RELEASE,
         formats=("h5", "keras"),
         saved_by="any",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import re
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -39,8 +40,16 @@ def page() -> str:
         lines += ["", f"## {family}", "", told]
         for cause in CAUSES.values():
             if cause.family == family:
-                lines += ["", f"### {cause.code}", "", *_entry(cause)]
+                lines += ["", f"### {cause.code}", "", *map(_shown, _entry(cause))]
     return "\n".join(lines) + "\n"
+
+
+def _shown(line: str) -> str:
+    """A line of which Markdown shows ``__init__`` and ``**kwargs`` as they are; what stands in backticks stays code."""
+    parts = re.split(r"(``.*?``|`[^`]*`)", line)
+    head = "* " if line.startswith("* ") else ""
+    parts[0] = parts[0].removeprefix(head)
+    return head + "".join(part if index % 2 else re.sub(r"([*_<])", r"\\\1", part) for index, part in enumerate(parts))
 
 
 def _entry(cause: Cause) -> Iterator[str]:
