@@ -20,6 +20,13 @@ ZOO = Path(__file__).parent / "tests" / "zoo"
 Report = dict[str, Any]
 
 
+@pytest.fixture(autouse=True)
+def outside_ci(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tests say themselves whether CI is set: where it is, recording is refused, and pytest shortens less."""
+    for name in ("CI", "BUILD_NUMBER"):
+        monkeypatch.delenv(name, raising=False)
+
+
 @pytest.fixture(scope="session")
 def versions() -> Versions:
     """The TensorFlow beside the tests; tests that need one are skipped where there is none."""
@@ -38,7 +45,7 @@ def gate(versions: Versions, tmp_path_factory: pytest.TempPathFactory) -> Callab
         told = directory / "report.json"
         command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", f"--keras-json={told}"]
         environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "", "TF_CPP_MIN_LOG_LEVEL": "2"}
-        environment.pop("CI", None)  # recording is refused there, and has a test of its own
+        environment.pop("CI", None)  # session-scoped, so `outside_ci` may not have been there yet
         done = subprocess.run(
             [*command, *map(str, arguments)], cwd=directory, env=environment, capture_output=True, text=True
         )
