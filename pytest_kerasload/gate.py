@@ -263,10 +263,8 @@ class Gate:
         versions = self.versions(task.environment)
         if versions.problem:
             return self.answer(task, (environment_finding(versions, task.environment),))
-        # A class of the user's own with the name of one that other Keras releases bring along.
-        given = self.settings.provided(task.path)
-        own = tuple(replace(use, custom=True) if use.name in given else use for use in artifact.objects)
-        findings = version.check(replace(artifact, objects=own), versions, self.settings.version_policy)
+        own = version.as_given(artifact, self.settings.provided(task.path))
+        findings = version.check(own, versions, self.settings.version_policy)
         if self.settings.inference_only:
             findings = tuple(replace(f, fails=False) if f.family == "training-state" else f for f in findings)
         return self.answer(task, findings)

@@ -460,7 +460,7 @@ def test_a_saved_example_is_tried_first_whatever_the_seed(tmp_path: Path) -> Non
     again = subject(dense, shifted(), examples_dir=tmp_path, generation=Generation(seed="7"))
     (found,) = again.agreement().findings
     assert "0.75" in found.detail
-    assert again.session.calls <= 4  # both, and whether the first is random
+    assert again.session.calls <= 6  # both, whether the first is random, and whether two loads differ already
 
 
 @pytest.mark.parametrize("content", [b"", b"PK nothing", b"\x93NUMPY"])

@@ -7,6 +7,7 @@ from typing import Any
 
 from pytest_kerasload.amendments.change import Change, Draft, Rule
 from pytest_kerasload.artifacts.builtins import exists_in
+from pytest_kerasload.artifacts.layers import class_name
 from pytest_kerasload.causes.loader import is_legacy
 from pytest_kerasload.checks import version
 
@@ -29,6 +30,28 @@ _ONLY_TRAINING = ("_initializer", "_regularizer", "_constraint")
 """Ends of keys that no prediction of a saved model depends on: its weights are stored."""
 
 _INITIALIZER_KEYS = frozenset({"input_axes", "output_axes", "seed", "dtype"})
+
+
+_LAMBDA_KEYS = ("function_type", "module", "output_shape_type", "output_shape_module")
+"""What Keras 2 says beside a function, and Keras 3 in it (keras/src/layers/core/lambda_layer.py, 2.15 and 3.15)."""
+
+
+def _lambdas(draft: Draft) -> Iterator[Change]:
+    """Functions that are kept as code: a list in Keras 2, an object in ``.keras`` files of Keras 3."""
+    if not draft.loader.keras3 or draft.artifact.format != "keras":
+        return
+    for entry in draft.entries():
+        config = entry["config"]
+        if class_name(entry) != "Lambda" or not isinstance(config, dict) or "function_type" not in config:
+            continue
+        for key in ("function", "output_shape"):
+            code = config.get(key)
+            if config.get(f"{key}_type") == "lambda" and isinstance(code, list) and len(code) == 3:
+                inner = dict(zip(("code", "defaults", "closure"), code, strict=True))
+                config[key] = {"class_name": "__lambda__", "config": inner}
+        for key in _LAMBDA_KEYS:
+            config.pop(key, None)
+        yield Change("write the function of {} as Keras 3 does", "Lambda", str(config.get("name", "")))
 
 
 def _rejected_keys(draft: Draft) -> Iterator[Change]:
@@ -141,4 +164,4 @@ def _axis_lists(draft: Draft) -> Iterator[Change]:
             yield Change("write the {} as a number", "axis", str(config.get("name", "")))
 
 
-RULES: tuple[Rule, ...] = (_rejected_keys, _policies, _wrapped, _modules, _orthogonal, _axis_lists)
+RULES: tuple[Rule, ...] = (_lambdas, _rejected_keys, _policies, _wrapped, _modules, _orthogonal, _axis_lists)

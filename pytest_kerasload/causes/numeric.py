@@ -92,17 +92,19 @@ CAUSES: tuple[Cause, ...] = (
     ),
     _cause(
         "loads-differ",
-        "Two loads of the same file give different weights: some weights are not in the file",
+        "Two loads of the same file give different models: something that predictions depend on is not in the file",
         "save it again with sublayers in flat lists, and with everything built before saving",
-        seen=("roundtrip",),
-        explanation="Weights that are not in the file are made anew at each load, at random.",
+        "keep what a layer draws when it is made in a weight: add_weight(trainable=False)",
+        seen=("roundtrip", "predictions"),
+        explanation="Weights that are not in the file are made anew at each load, at random. So is what a custom layer "
+        "draws in its constructor and keeps in an attribute: a projection, a mask, an order.",
         source="keras-team/keras#20598; reproduced with .keras files of Keras 2.15 to 3.14",
     ),
     _cause(
         "weights-missing-in-file",
         "The model has more weights than the file: the others have their initial values",
         "save it again with every layer built, and sublayers in flat lists",
-        seen=("roundtrip",),
+        seen=("roundtrip", "predictions"),
         explanation="Layers that were not built when saving, or that sit in nested lists, have no weights in the "
         "file. Loading succeeds without a word.",
         source="keras-team/keras#20598, #18823",

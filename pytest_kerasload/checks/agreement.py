@@ -125,7 +125,7 @@ def _failed(pair: Pair, format: Format, shelf: Shelf, notes: tuple[Finding, ...]
             smallest.example, shows, domains(plan, smallest.example), rows=plan.batch is None, seconds=_SECONDS / 2
         )
         smallest = pair.answer(small) or smallest
-    finding = _differs(context, format, smallest)
+    finding = _drawn_anew(pair, smallest) or _differs(context, format, smallest)
     before, after = smallest.outputs
     lines = [
         *told(plan, smallest.example),
@@ -142,6 +142,13 @@ def _size(example: Sequence[Array]) -> tuple[int, int]:
         max((array.shape[0] for array in example if array.ndim), default=0),
         sum(int((array != array.dtype.type()).sum()) for array in example),
     )
+
+
+def _drawn_anew(pair: Pair, answer: Answer) -> Finding | None:
+    """The finding that two loads of the artifact differ already, whatever is saved."""
+    if answer.refusal is not None:
+        return None
+    return comparing.loads_differ(pair.context, pair.first, comparing.fit(pair.plan, pair.first, answer.example))
 
 
 def _differs(context: Context, format: Format, answer: Answer) -> Finding:

@@ -227,6 +227,24 @@ def random_outputs(context: Context) -> Finding:
     )
 
 
+def loads_differ(context: Context, loaded: Loaded, given: Sequence[Array | None]) -> Finding | None:
+    """The finding that two loads of the same file, alike in every weight, answer the same inputs differently."""
+    session = context.session
+    first, second = session.again(loaded), session.again(loaded)
+    try:
+        one, other = session.predict(first, given), session.predict(second, given)
+    except RequestFailed:
+        return None
+    finally:
+        session.drop(first, second)
+    wrong = next((found for found in side_by_side(context, one, other) if not found.agrees), None)
+    if wrong is None:
+        return None
+    name = context.artifact.path.name
+    message = f"two loads of {name} answer the same inputs differently, with the same weights: {wrong.problem}"
+    return cause("loads-differ").finding(message, where=wrong.name)
+
+
 def no_inputs(context: Context, error: inputs.InputsNotFound) -> Finding:
     """The finding for a model that no generated input satisfied; where its complaint is a known one, that."""
     found = explain(error.said, context.session.versions, context.artifact) if error.said else cause("inputs-not-found")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from pytest_kerasload.artifacts.record import ConfigObject
 from pytest_kerasload.causes.catalogue import cause
 from pytest_kerasload.checks.verdict import Context, Verdict
@@ -33,13 +36,40 @@ def check(context: Context) -> Verdict:
         refused = [(use, answer) for use, answer in found if answer["complaint"]]
         if refused:
             findings.append(_refused(name, refused))
+    notes = forgotten(uses, answers)
     # The loader knows better: a SavedModel carries the functions of layers whose class is not there, and an object
     # that is never called for does no harm.
     if findings and _loads(context, compile=True):
         findings = [_as_note(finding) for finding in findings]
     elif any(not _in_training(finding) for finding in findings) and _loads(context, compile=False):
         findings = [finding if _in_training(finding) else _as_note(finding) for finding in findings]
-    return Verdict(tuple(findings))
+    return Verdict((*findings, *notes))
+
+
+def forgotten(uses: Sequence[ConfigObject], answers: Sequence[Mapping[str, Any]]) -> tuple[Finding, ...]:
+    """The note that classes have arguments which their saved configurations do not hold.
+
+    Whether the artifact was made with others than the defaults, the file cannot tell: ``predictions`` does.
+    """
+    found = [(use, answer["forgotten"]) for use, answer in zip(uses, answers, strict=True) if answer["forgotten"]]
+    found = [(use, arguments) for use, arguments in found if _matters(use)]
+    if not found:
+        return ()
+    told = dict.fromkeys(f"{use.name} with {_defaults(arguments)}" for use, arguments in found)
+    shown = "; ".join(list(told)[:_PLACES_SHOWN]) + (" ..." if len(told) > _PLACES_SHOWN else "")
+    message = f"get_config() does not keep every argument, and objects come back with the defaults: {shown}"
+    return (
+        cause("get-config-forgets-argument").finding(message, where=places([use for use, _ in found]), fails=False),
+    )
+
+
+def _defaults(arguments: Sequence[Sequence[str]]) -> str:
+    return ", ".join(f"{name}={default}" for name, default in arguments[:_PLACES_SHOWN])
+
+
+def _matters(use: ConfigObject) -> bool:
+    """Whether predictions may depend on the object."""
+    return use.section == "model" and use.kind not in ("initializer", "regularizer", "constraint")
 
 
 def _in_training(finding: Finding) -> bool:

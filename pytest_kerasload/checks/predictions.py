@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from pytest_kerasload import expected, vetting
 from pytest_kerasload.causes.catalogue import cause
-from pytest_kerasload.checks import ways
+from pytest_kerasload.checks import reasons, ways
 from pytest_kerasload.checks.against import against_expected
 from pytest_kerasload.checks.recording import record
 from pytest_kerasload.checks.verdict import Context, Verdict
@@ -50,20 +50,28 @@ def check(context: Context) -> Verdict:
     return written
 
 
-_ELSEWHERE = frozenset(
-    {"predictions-differ", "predictions-not-finite-alike", "expected-shape-differs", "predictions-refused"}
-)
-"""What another way of loading the same file may mend."""
+_DIFFERENT = frozenset({"predictions-differ", "predictions-not-finite-alike", "expected-shape-differs"})
+"""What has a reason, where the file is the one that was recorded from."""
 
 
 def _advised(context: Context, verdict: Verdict) -> Verdict:
-    """The verdict with the ways that were tried in front of its remedies, where the file is the one recorded from."""
-    first = next((finding for finding in verdict.findings if finding.cause in _ELSEWHERE and finding.fails), None)
-    if first is None:
+    """The verdict with the reason of what differs, where one is known, and with the ways that were tried in front of
+    its remedies."""
+    advised = (*_DIFFERENT, "predictions-refused")
+    if not any(finding.fails and finding.cause in advised for finding in verdict.findings):
         return verdict
+    reason = reasons.of_difference(context, context.loaded())
+    findings = list(verdict.findings)
+    if reason is not None:
+        findings = [
+            reasons.told(context, one, reason) if one.fails and one.cause in _DIFFERENT else one for one in findings
+        ]
+        advised = (*advised, reason.code)
+    place = next(place for place, one in enumerate(findings) if one.fails and one.cause in advised)
+    first = findings[place]
     catalogue = [remedy.action for remedy in first.remedies]
-    advised = replace(first, remedies=ways.remedies(context, catalogue, None))
-    return replace(verdict, findings=tuple(advised if one is first else one for one in verdict.findings))
+    findings[place] = replace(first, remedies=ways.remedies(context, catalogue, None))
+    return replace(verdict, findings=tuple(findings))
 
 
 def _left_alone(context: Context, verdict: Verdict, why: str) -> Verdict:

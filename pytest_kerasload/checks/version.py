@@ -5,7 +5,8 @@ It needs no TensorFlow: it goes by static marks, and by the table of names and k
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
 from typing import Literal
 
 from pytest_kerasload.artifacts.builtins import accepts, exists_in, key_since, since
@@ -49,6 +50,15 @@ def check(artifact: Artifact, versions: Versions, policy: Literal["evidence", "s
     if policy == "strict":
         findings += _newer(artifact, versions)
     return tuple(findings)
+
+
+def as_given(artifact: Artifact, names: Collection[str]) -> Artifact:
+    """The artifact with the classes that the user gives under those names as the user's.
+
+    They may have the names of classes that other Keras releases bring along.
+    """
+    objects = tuple(replace(use, custom=True) if use.name in names else use for use in artifact.objects)
+    return replace(artifact, objects=objects)
 
 
 _WHOLE = ("savedmodel-needs-keras2", "keras-zip-in-old-tensorflow")

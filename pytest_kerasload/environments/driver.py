@@ -105,7 +105,7 @@ class Driver:
 
     def _judge(self, group: Group, task: Task) -> CheckResult:
         from pytest_kerasload.causes.catalogue import cause
-        from pytest_kerasload.checks import custom_objects, handover, load, predictions, roundtrip
+        from pytest_kerasload.checks import custom_objects, handover, load, predictions, reasons, roundtrip
         from pytest_kerasload.gate import environment_finding
 
         environment = group.key[0]
@@ -133,8 +133,7 @@ class Driver:
             self._broken[group.key] = error
             return self.gate.answer(task, (cause(error.cause).finding(error.message, detail=error.log),))
         except WorkerEnded as error:
-            name = group.path.name
-            return self.gate.answer(task, (cause(error.cause).finding(f"{name}: {error.message}", detail=error.log),))
+            return self.gate.answer(task, (reasons.ended(self.gate.artifact(group.path), versions, error),))
         except RequestFailed as error:
             # Not where a check expected it: said as it is, under the check that met it.
             return self.gate.answer(task, (_unexpected(error, versions, self.gate, group.path),))

@@ -220,6 +220,10 @@ class Session:
         """What is remembered of each floating weight of the model: name, shape, sum, mean, rms (worker/evidence.py)."""
         return tuple(self._ask("fingerprints", key=loaded.key)["weights"])
 
+    def nested(self, loaded: Loaded) -> tuple[Mapping[str, str], ...]:
+        """``layer``, ``class`` and ``attribute`` wherever sublayers are kept in lists or dicts inside of others."""
+        return tuple(self._ask("nested", key=loaded.key)["found"])
+
     def perturbed(self, loaded: Loaded, inputs: Sequence[Array | None], seed: int, unit: float) -> tuple[Output, ...]:
         """What the model predicts with every weight moved by up to ``unit`` of its value; empty without weights."""
         try:
@@ -255,7 +259,8 @@ class Session:
         return path
 
     def resolve(self, uses: Sequence[ConfigObject]) -> tuple[Mapping[str, Any], ...]:
-        """For each use of a custom object: ``found``, ``complaint`` (type and text, or None) and ``what``."""
+        """For each use of a custom object: ``found``, ``complaint`` (type and text, or None), ``what``, and
+        ``forgotten``, names and defaults of arguments that the saved configuration does not hold."""
         wanted = [
             {
                 "name": use.name,

@@ -7,7 +7,9 @@ import importlib.util
 import inspect
 import os
 import sys
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Any, Dict, List, Optional, Sequence, Tuple
+
+from . import suspects
 
 
 def _module_from_file(path: str) -> Any:
@@ -134,12 +136,16 @@ def resolve(runtime: Any, wanted: List[Dict[str, Any]], objects: Dict[str, Any])
         for used in wanted:
             value = _lookup(runtime, used["name"], objects, used)
             complaint = None
+            forgotten: List[Tuple[str, str]] = []
             if value is not None:
                 complaint = _constructor_complaint(runtime, value, used)
+                if complaint is None and isinstance(used.get("config"), dict):
+                    forgotten = suspects.forgotten_arguments(value, used["config"])
             answers.append(
                 {
                     "found": value is not None,
                     "complaint": complaint,
+                    "forgotten": [list(one) for one in forgotten],
                     "what": "%s.%s" % (getattr(value, "__module__", ""), getattr(value, "__qualname__", "")),
                 }
             )

@@ -11,7 +11,7 @@ import traceback
 import warnings
 from typing import Any, Callable, Dict, List, Optional
 
-from . import arrays, custom_objects, evidence, runtime, state, store
+from . import arrays, custom_objects, evidence, runtime, state, store, suspects
 from .keras_model import KerasModel
 from .saved_model import SignatureModel
 
@@ -101,6 +101,10 @@ class Server:
     def fingerprints(self, key: str) -> Dict[str, Any]:
         """What is remembered of each floating weight."""
         return {"weights": evidence.fingerprints(self.models[key].weights())}
+
+    def nested(self, key: str) -> Dict[str, Any]:
+        """Attributes that keep sublayers in lists inside of lists."""
+        return {"found": suspects.nested_containers(self.runtime, self.models[key].model)}
 
     def perturb(self, key: str, seed: int, unit: float) -> Dict[str, Any]:
         """Move every floating weight by a rounding error, over its value in the file."""

@@ -1,0 +1,202 @@
+"""Why an artifact that loads predicts something else, or takes its process down: what is known to do that.
+
+A difference is measured first (``checks/against.py``); here it gets its reason, where the artifact, its classes or its
+weights show one. What cannot be the reason, because it makes no difference there, is never asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pytest_kerasload.artifacts.layers import class_name
+from pytest_kerasload.artifacts.record import Artifact
+from pytest_kerasload.causes.catalogue import cause
+from pytest_kerasload.causes.loader import release_number
+from pytest_kerasload.checks import comparing, custom_objects, losses, version
+from pytest_kerasload.checks.verdict import Context
+from pytest_kerasload.environments.process import WorkerEnded
+from pytest_kerasload.environments.session import Loaded
+from pytest_kerasload.environments.versions import Versions
+from pytest_kerasload.findings import Finding, Remedy
+from pytest_kerasload.hazards.documents import nodes
+from pytest_kerasload.inspection.needs import needs_of
+
+_PLACES_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Reason:
+    """A cause of the catalogue, as a clause that goes on a sentence, and where in the artifact it sits."""
+
+    code: str
+    clause: str
+    where: str = ""
+
+
+def of_difference(context: Context, loaded: Loaded) -> Reason | None:
+    """Why the loaded artifact predicts something else than it did; None where nothing is known."""
+    for ask in _ASKED:
+        reason = next(ask(context, loaded), None)
+        if reason is not None:
+            return reason
+    return None
+
+
+def ended(artifact: Artifact, versions: Versions, error: WorkerEnded) -> Finding:
+    """The finding for a process that died, or did not end in time, at work on the artifact."""
+    said = f"{artifact.path.name}: {error.message}"
+    reason: Reason | None = None
+    if error.cause == "worker-crashed":
+        reason = next(_foreign_bytecode(artifact, versions), None)
+    elif error.cause == "worker-timeout":
+        found = version.check(artifact, versions, "evidence")
+        reason = next((_of(one) for one in found if one.cause in _ENDLESS), None)
+    if reason is None:
+        return cause(error.cause).finding(said, detail=error.log)
+    return cause(reason.code).finding(f"{said}: {reason.clause}", where=reason.where, detail=error.log)
+
+
+_ENDLESS = ("nested-model-used-twice",)
+"""Forecasts of loaders that go round in circles."""
+
+
+# ---- what is asked, the most certain first
+
+
+def _known_to_drift(context: Context, loaded: Loaded) -> Iterator[Reason]:
+    """What is in the file is read otherwise by this release."""
+    if loaded.kind == "keras":
+        own = version.as_given(context.artifact, context.settings.provided(context.artifact.path))
+        for finding in version.check(own, context.session.versions, "evidence"):
+            if finding.family != "training-state" and "predictions" in cause(finding.cause).seen:
+                yield _of(finding)
+
+
+def _of(finding: Finding) -> Reason:
+    return Reason(finding.cause, finding.message, finding.where)
+
+
+def lost_weights(context: Context, loaded: Loaded) -> Iterator[Finding]:
+    """Weights that are not in the file; with the attribute that keeps them there, where it is known to lose them."""
+    for missing in losses.missing_weights(context, loaded):
+        nested = context.session.nested(loaded) if context.artifact.format == "keras" else ()
+        if not nested:
+            yield missing
+            continue
+        written = context.artifact.saved_with.keras
+        told = _listed([f"{one['attribute']} of {one['class']}" for one in nested])
+        message = (
+            f"sublayers kept in nested lists were not saved{f' by Keras {written}' if written else ''}, and come back "
+            f"with new weights: {told}; {missing.message}"
+        )
+        yield cause("nested-sublayers-not-restored").finding(message, where=_listed([one["layer"] for one in nested]))
+
+
+def _weights(context: Context, loaded: Loaded) -> Iterator[Reason]:
+    """Weights that are not in the file, or others at each load."""
+    if loaded.kind == "keras":
+        yield from map(_of, lost_weights(context, loaded))
+        yield from map(_of, losses.two_loads(context, loaded))
+
+
+def _drawn_anew(context: Context, loaded: Loaded) -> Iterator[Reason]:
+    """What is neither weight nor configuration, and another one at each load."""
+    known = comparing.stored(context)
+    if loaded.kind == "keras" and context.artifact.custom_objects and known is not None:
+        finding = comparing.loads_differ(context, loaded, comparing.stored_inputs(loaded, known))
+        if finding is not None:
+            yield _of(finding)
+
+
+def _bytecode(context: Context, loaded: Loaded) -> Iterator[Reason]:
+    if loaded.kind == "keras":
+        yield from _foreign_bytecode(context.artifact, context.session.versions)
+
+
+def _foreign_bytecode(artifact: Artifact, versions: Versions) -> Iterator[Reason]:
+    """Functions that are in the file as code of another Python than the one that runs."""
+    found = needs_of(artifact).bytecode
+    running = ".".join(versions.python.split(".")[:2])
+    if found is not None and found.pythons and running and running not in found.pythons:
+        clause = f"its functions are code of {found.label}, and Python {running} reads them otherwise"
+        yield Reason("lambda-python-version", clause, _listed(found.places))
+
+
+def _shared_closures(context: Context, loaded: Loaded) -> Iterator[Reason]:
+    """Lambdas of the same code that look at a variable outside: what it held for each of them is not saved."""
+    if loaded.kind != "keras":
+        return
+    places: dict[str, list[str]] = {}
+    for node in nodes(context.artifact.config, ""):
+        function = _function(node.value)
+        if function is not None and function[2]:
+            places.setdefault(str(function[0]), []).append(node.owner or node.place)
+    for found in places.values():
+        layers = list(dict.fromkeys(found))
+        if len(layers) > 1:
+            clause = f"{len(layers)} Lambdas of the same code hold the value that a variable outside ended with"
+            yield Reason("lambda-closure-shared", clause, _listed(layers))
+
+
+def _function(value: Any) -> tuple[Any, Any, Any] | None:
+    """Code, defaults and closure of a function that is kept as code: a list (Keras 2), or an object (Keras 3)."""
+    config = value.get("config")
+    if value.get("class_name") == "__lambda__" and isinstance(config, dict):
+        return config.get("code"), config.get("defaults"), config.get("closure")
+    if class_name(value) == "Lambda" and isinstance(config, dict):
+        function = config.get("function")
+        if isinstance(function, list) and len(function) == 3:
+            return function[0], function[1], function[2]
+    return None
+
+
+def _forgotten_arguments(context: Context, loaded: Loaded) -> Iterator[Reason]:
+    """Arguments that ``get_config`` of a class of the user's does not keep."""
+    uses = [use for objects in context.artifact.custom_objects.values() for use in objects]
+    if loaded.kind == "keras" and uses and context.import_error is None:
+        yield from map(_of, custom_objects.forgotten(uses, context.session.resolve(uses)))
+
+
+def _lost_invert(context: Context, loaded: Loaded) -> Iterator[Reason]:
+    """Keras 2.10 to 2.12 do not write ``invert`` (get_config of keras/layers/preprocessing/normalization.py)."""
+    saved = release_number(context.artifact.saved_with.keras)
+    known = comparing.stored(context)
+    if loaded.kind != "keras" or saved is None or not (2, 10) <= saved.release[:2] <= (2, 12):
+        return
+    if known is None or known.provenance.get("source") == "file":  # which did not invert either
+        return
+    layers = [use for use in context.artifact.objects if use.class_name == "Normalization" and not use.custom]
+    without = [use.place for use in layers if isinstance(use.config, dict) and "invert" not in use.config]
+    if without:
+        clause = f"Keras {saved} does not save whether Normalization inverts"
+        yield Reason("normalization-invert-lost", clause, _listed(without))
+
+
+_ASKED: tuple[Callable[[Context, Loaded], Iterator[Reason]], ...] = (
+    _known_to_drift,
+    _weights,
+    _drawn_anew,
+    _bytecode,
+    _shared_closures,
+    _forgotten_arguments,
+    _lost_invert,
+)
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = list(dict.fromkeys(name for name in names if name))
+    more = len(shown) - _PLACES_SHOWN
+    return ", ".join(shown[:_PLACES_SHOWN]) + (f" and {more} more" if more > 0 else "")
+
+
+def told(context: Context, finding: Finding, reason: Reason) -> Finding:
+    """The finding of a difference with its reason: its cause, its place, and its remedies where they are others."""
+    message = f"{finding.message}, because {reason.clause}"
+    remedies = tuple(
+        Remedy(action) for action in cause(reason.code).remedies_for(context.session.versions, context.artifact)
+    )
+    return cause(reason.code).finding(
+        message, where=reason.where or finding.where, remedies=remedies, detail=finding.detail
+    )

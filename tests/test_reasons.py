@@ -1,0 +1,171 @@
+"""Why an artifact that loads predicts something else, or takes its process down."""
+
+from __future__ import annotations
+
+import json
+import marshal
+from base64 import encodebytes
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import builders
+import pytest
+
+from conftest import causes_of, checks_of
+from pytest_kerasload.artifacts.reading import read
+from pytest_kerasload.artifacts.record import Artifact
+from pytest_kerasload.causes.catalogue import cause
+from pytest_kerasload.checks import reasons
+from pytest_kerasload.environments.process import WorkerEnded
+from pytest_kerasload.environments.versions import Versions
+from pytest_kerasload.worker import suspects
+
+KERAS_315 = Versions("3.11.7", "2.21.0", "3.15.1", "keras3")
+
+
+# ---- what a class forgets
+
+
+class Base:
+    """Stands for a layer of Keras."""
+
+    __module__ = "keras.src.layers.layer"
+
+    def __init__(self, name: str = "layer", dtype: str | None = None) -> None:
+        self.name = name
+        self.weights = [1.0]
+
+    def get_config(self) -> dict[str, Any]:
+        return {}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Base:
+        return cls(**config)
+
+
+class Gate(Base):
+    def __init__(self, units: int, scale: float = 1.0, *, offset: float = 0.0, **more: Any) -> None:
+        super().__init__(**more)
+
+
+class OwnFromConfig(Gate):
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Base:
+        return cls(**config, scale=2.0)
+
+
+def test_arguments_that_a_configuration_does_not_hold() -> None:
+    assert suspects.forgotten_arguments(Gate, {"units": 3, "name": "gate"}) == [("scale", "1.0"), ("offset", "0.0")]
+    assert suspects.forgotten_arguments(Gate, {"units": 3, "scale": 2.0, "offset": 0.0}) == []
+
+
+@pytest.mark.parametrize("value", [OwnFromConfig, Base, len, "Gate"])
+def test_nothing_is_said_of_what_cannot_be_told(value: Any) -> None:
+    assert suspects.forgotten_arguments(value, {}) == []
+
+
+# ---- what is kept where it is not saved
+
+
+class Tower(Gate):
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(3)
+        vars(self).update(attributes)
+
+    def _flatten_layers(self, include_self: bool, recursive: bool) -> list[Base]:
+        return [self, Base()]
+
+
+@pytest.mark.parametrize(
+    ("held", "found"),
+    [
+        ([Base(), Base()], False),
+        ({"a": Base()}, False),
+        ([[Base()], [Base()]], True),
+        ({"a": (Base(), Base())}, True),
+        ([[1, 2], [3, 4]], False),
+        (["deep", {"a": [Base()]}], True),
+    ],
+)
+def test_sublayers_in_lists_inside_of_lists(held: Any, found: bool) -> None:
+    keras = SimpleNamespace(layers=SimpleNamespace(Layer=Base))
+    told = suspects.nested_containers(SimpleNamespace(keras=keras), Tower(blocks=held))
+    assert told == ([{"layer": "layer", "class": "Tower", "attribute": "blocks"}] if found else [])
+
+
+# ---- the process that ended
+
+
+def lambda_h5(path: Path, functions: int = 1, closure: Any = None) -> Artifact:
+    """Lambdas of this Python, in HDF5 of Keras 2."""
+    code = encodebytes(marshal.dumps((lambda x: x).__code__)).decode()
+    layers = [
+        {
+            "class_name": "Lambda",
+            "config": {"name": f"lambda_{one}", "function": [code, None, closure], "function_type": "lambda"},
+        }
+        for one in range(functions)
+    ]
+    return read(builders.h5(path, {"class_name": "Sequential", "config": {"name": "s", "layers": layers}}))
+
+
+def test_bytecode_of_another_python_is_why_the_process_died(tmp_path: Path) -> None:
+    artifact = lambda_h5(tmp_path / "clf.h5")
+    crashed = WorkerEnded("worker-crashed", "the process died (segmentation fault)", "the log")
+    finding = reasons.ended(artifact, replace(KERAS_315, python="3.4.1"), crashed)
+    assert (finding.cause, finding.family, finding.where) == ("lambda-python-version", "version", "lambda_0")
+    assert finding.message.startswith("clf.h5: the process died (segmentation fault): its functions are code of Python")
+    assert finding.message.endswith("and Python 3.4 reads them otherwise")
+    assert finding.detail == "the log"
+    plain = read(builders.h5(tmp_path / "plain.h5"))
+    assert reasons.ended(plain, KERAS_315, crashed).cause == "worker-crashed"
+    timeout = WorkerEnded("worker-timeout", "it did not end")
+    assert reasons.ended(artifact, replace(KERAS_315, python="3.4.1"), timeout).cause == "worker-timeout"
+
+
+# ---- functions that share what they look at
+
+
+@pytest.mark.parametrize(
+    ("functions", "closure", "told"), [(3, [2], "lambda_0, lambda_1, lambda_2"), (3, None, ""), (1, [2], "")]
+)
+def test_lambdas_that_were_made_in_a_loop(tmp_path: Path, functions: int, closure: Any, told: str) -> None:
+    context: Any = SimpleNamespace(artifact=lambda_h5(tmp_path / "clf.h5", functions, closure))
+    loaded: Any = SimpleNamespace(kind="keras")
+    assert ", ".join(one.where for one in reasons._shared_closures(context, loaded)) == told
+
+
+def test_a_finding_with_its_reason(tmp_path: Path) -> None:
+    session = SimpleNamespace(versions=KERAS_315)
+    context: Any = SimpleNamespace(artifact=read(builders.h5(tmp_path / "clf.h5")), session=session)
+    differs = cause("predictions-differ").finding("clf.h5 predicts something else: 0", where="0", detail="rows")
+    reason = reasons.Reason("hard-sigmoid-changed", "hard_sigmoid is another function on Keras 3.15.1", "lstm")
+    found = reasons.told(context, differs, reason)
+    assert (found.cause, found.family, found.where, found.detail) == ("hard-sigmoid-changed", "version", "lstm", "rows")
+    assert found.message == f"{differs.message}, because {reason.clause}"
+    assert found.remedies
+    assert found.remedies != differs.remedies
+
+
+# ---- on real ones
+
+_REASONS = {
+    "tf215/hard_sigmoid.h5": "hard-sigmoid-changed",
+    "tf219/custom_forgetful.keras": "get-config-forgets-argument",
+    "tf218/nested_lists_layer.keras": "nested-sublayers-not-restored",
+}
+
+
+@pytest.mark.parametrize("name", sorted(_REASONS))
+def test_what_differs_has_its_reason(name: str, zoo: Mapping[str, Any], versions: Versions) -> None:
+    """Only Keras 3.15 loads all of them."""
+    if not versions.keras3 or versions.keras_version.release < (3, 15):
+        pytest.skip("not every release loads them")
+    checks = checks_of(dict(zoo), name)
+    assert causes_of(checks["predictions"]) == [_REASONS[name]], json.dumps(checks["predictions"], indent=1)
+    if "nested" in name:
+        trips = [causes_of(check) for place, check in checks.items() if place.startswith("roundtrip")]
+        assert trips == [["nested-sublayers-not-restored"]]
