@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pytest_kerasload.artifacts.record import Artifact, ConfigObject, Format, SavedWith, Weights
-from pytest_kerasload.causes import CAUSES, cause, explain, graph_marks, layer_marks, marks
+from pytest_kerasload.causes import CAUSES, cause, explain, graph_marks, lambda_marks, layer_marks, marks
 from pytest_kerasload.causes.directions import KERAS3 as MOVE_TO_KERAS3
 from pytest_kerasload.causes.explaining import of_rejected_key, of_unknown_class
 from pytest_kerasload.causes.remedies import LEGACY_KERAS, NEWER_LOADER, SAME_RELEASE
@@ -551,7 +551,7 @@ def test_a_wording_shows_its_own_cause() -> None:
 
 def test_what_version_is_said_to_see_is_what_its_marks_say() -> None:
     marked = {"saved-by-newer-release"}
-    for module in (marks, graph_marks, layer_marks):
+    for module in (marks, graph_marks, layer_marks, lambda_marks):
         for node in ast.walk(ast.parse(Path(module.__file__).read_text(encoding="utf-8"))):
             if isinstance(node, ast.Constant) and node.value in CAUSES:
                 marked.add(node.value)

@@ -10,6 +10,8 @@ from pytest_kerasload.artifacts.builtins import exists_in
 from pytest_kerasload.artifacts.layers import class_name
 from pytest_kerasload.causes.loader import is_legacy
 from pytest_kerasload.checks import version
+from pytest_kerasload.hazards.bytecode import decoded
+from pytest_kerasload.inspection.marshalled import parameters
 
 _DROP = "drop {} from the config"
 
@@ -38,20 +40,39 @@ _LAMBDA_KEYS = ("function_type", "module", "output_shape_type", "output_shape_mo
 
 def _lambdas(draft: Draft) -> Iterator[Change]:
     """Functions that are kept as code: a list in Keras 2, an object in ``.keras`` files of Keras 3."""
-    if not draft.loader.keras3 or draft.artifact.format != "keras":
-        return
-    for entry in draft.entries():
+    for entry in draft.entries() if draft.loader.keras3 else ():
         config = entry["config"]
-        if class_name(entry) != "Lambda" or not isinstance(config, dict) or "function_type" not in config:
+        if class_name(entry) != "Lambda" or not isinstance(config, dict):
             continue
-        for key in ("function", "output_shape"):
-            code = config.get(key)
-            if config.get(f"{key}_type") == "lambda" and isinstance(code, list) and len(code) == 3:
-                inner = dict(zip(("code", "defaults", "closure"), code, strict=True))
-                config[key] = {"class_name": "__lambda__", "config": inner}
-        for key in _LAMBDA_KEYS:
-            config.pop(key, None)
-        yield Change("write the function of {} as Keras 3 does", "Lambda", str(config.get("name", "")))
+        name = str(config.get("name", ""))
+        if draft.artifact.format == "keras" and "function_type" in config:
+            for key in ("function", "output_shape"):
+                code = config.get(key)
+                if config.get(f"{key}_type") == "lambda" and isinstance(code, list) and len(code) == 3:
+                    inner = dict(zip(("code", "defaults", "closure"), code, strict=True))
+                    config[key] = {"class_name": "__lambda__", "config": inner}
+            for key in _LAMBDA_KEYS:
+                config.pop(key, None)
+            yield Change("write the function of {} as Keras 3 does", "Lambda", name)
+        yield from _default_values(config, name)
+
+
+def _default_values(config: dict[str, Any], name: str) -> Iterator[Change]:
+    """The default values of a function, which Keras 3 does not bring back, as arguments of its layer."""
+    held = config.get("function")
+    function = held.get("config") if isinstance(held, dict) else held
+    where: Any = "code" if isinstance(function, dict) else 0
+    rest: Any = "defaults" if isinstance(function, dict) else 1
+    if not isinstance(function, (dict, list)) or len(function) != 3:
+        return
+    code, defaults, given = function[where], function[rest], config.get("arguments") or {}
+    if not isinstance(code, str) or not isinstance(defaults, list) or not defaults or not isinstance(given, dict):
+        return
+    names = parameters(decoded(code))[-len(defaults) :]
+    if len(names) == len(defaults):
+        function[rest] = None
+        config["arguments"] = {**dict(zip(names, defaults, strict=True)), **given}
+        yield Change("pass {} as arguments of the Lambda", ", ".join(names), name)
 
 
 def _rejected_keys(draft: Draft) -> Iterator[Change]:

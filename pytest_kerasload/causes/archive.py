@@ -91,18 +91,19 @@ CAUSES: tuple[Cause, ...] = (
     ),
     _cause(
         "keras3-weights-layout",
-        "Keras 2 and tf_keras do not find weights of a custom model or layer where Keras 3 puts them",
+        "Keras 2 and Keras 3 put the weights of a custom model or layer in other places, and do not find those of the "
+        "other",
         do.SAME_RELEASE,
         "copy the weights: new.set_weights(old.get_weights())",
         formats=("keras",),
-        saved_by="Keras 3",
-        loaded_by="Keras 2, tf_keras",
+        saved_by="Keras 3; Keras 2, tf_keras",
+        loaded_by="Keras 2, tf_keras; Keras 3",
         seen=("load",),
         explanation="Where the class is the user's own, the configuration can be read by both; the weights lie "
         "under other names.",
         wording="Layer 'dense' expected 2 variables, but received 0 variables during loading. Expected: "
         "['kernel', 'bias']",
-        source="reproduced with subclassed models of Keras 3 on Keras 2.15",
+        source="reproduced with subclassed models of Keras 3 on Keras 2.15, and of tf_keras 2.21 on Keras 3.15",
     ),
     _cause(
         "keras-zip-in-old-tensorflow",

@@ -60,6 +60,17 @@ def explain(text: str, versions: Versions, artifact: Artifact | None) -> Cause:
     The text behind the last ``Exception encountered:`` is asked first, then the whole text. What it says about a
     class is told apart by whether the class is Keras' own, and whether this release has it.
     """
+    found = understood(text, versions, artifact)
+    if found is not None:
+        return found
+    if artifact is not None and artifact.format == "savedmodel":
+        # Without Keras metadata the loader of Keras 2 stops at an index (list index (0) out of range), or says so.
+        return cause("savedmodel-not-revived" if artifact.keras_metadata else "savedmodel-without-keras")
+    return cause("unknown-load-error")
+
+
+def understood(text: str, versions: Versions, artifact: Artifact | None) -> Cause | None:
+    """The cause that a text shows, whatever a loader or a model was asked; None where it shows none."""
     old_name = _old_function_name(text, versions)
     if old_name is not None:
         return old_name
@@ -67,10 +78,7 @@ def explain(text: str, versions: Versions, artifact: Artifact | None) -> Cause:
         for found in _candidates(_DUMPED.sub("", part).strip(), versions, artifact):
             if found is not None:
                 return found
-    if artifact is not None and artifact.format == "savedmodel":
-        # Without Keras metadata the loader of Keras 2 stops at an index (list index (0) out of range), or says so.
-        return cause("savedmodel-not-revived" if artifact.keras_metadata else "savedmodel-without-keras")
-    return cause("unknown-load-error")
+    return None
 
 
 def _old_function_name(text: str, versions: Versions) -> Cause | None:
@@ -102,6 +110,7 @@ def _is_optimizer(name: str) -> bool:
 def _candidates(text: str, versions: Versions, artifact: Artifact | None) -> Iterator[Cause | None]:
     yield _by_format(text, versions, artifact)
     yield _by_signature(text, environment, resource)
+    yield _refused_call(text, artifact)
     yield _rejected_key(text, artifact)
     yield _by_signature(text, training, *VERSION)
     yield _unknown_class(text, versions, artifact)
@@ -131,6 +140,8 @@ def _by_format(text: str, versions: Versions, artifact: Artifact | None) -> Caus
         return cause("file-keras-named-hdf5" if artifact.path.suffix != ".keras" else "keras-zip-in-old-tensorflow")
     if "legacy SavedModel format is not supported" in text:
         return cause("file-unusual-suffix")
+    if artifact.format == "h5" and _is_unbuilt(text) and not _is_sequential(artifact):
+        return cause("h5-subclassed-unbuilt")
     if artifact.format == "h5" and "Table not initialized" in text:
         # Keras 3 writes lookup layers into HDF5 without a word, and reads them back without their vocabulary.
         return cause("h5-lookup-layer")
@@ -142,6 +153,8 @@ def _by_format(text: str, versions: Versions, artifact: Artifact | None) -> Caus
             return cause("keras213-weights-layout")
         if saved and saved.startswith("3") != versions.keras3:
             return cause("keras3-weights-layout")
+    if versions.keras3 and "its parent module" in text and artifact.format == "keras":
+        return _not_there(text, versions)
     if "expected str, bytes or os.PathLike object, not NoneType" in text and artifact.format == "keras":
         return cause("keras213-weights-layout")
     if artifact.format == "h5" and "SavedModel file does not exist" in text:
@@ -156,6 +169,15 @@ def _by_format(text: str, versions: Versions, artifact: Artifact | None) -> Caus
     return None
 
 
+def _not_there(text: str, versions: Versions) -> Cause | None:
+    """On Keras 3, a module of Keras 2 that cannot be imported: because of its path, or with the class that is gone."""
+    name = _match(_CLASS_UNKNOWN[:1], text, "name")
+    if name is None or not is_builtin(name):
+        return None
+    gone = exists_in(name, None, versions.flavour, release_of(versions)) is False
+    return cause(of_unknown_class(name)) if gone else None
+
+
 def _is_old_keras(release: str) -> bool:
     return release.startswith(("2.12.", "2.13."))
 
@@ -165,8 +187,31 @@ def _is_listed(artifact: Artifact) -> bool:
     return artifact.config is not None and isinstance(artifact.config.get("config"), list)
 
 
+def _is_unbuilt(text: str) -> bool:
+    return any(re.search(signature, text) for signature in cause("h5-sequential-unbuilt").signatures)
+
+
+def _is_sequential(artifact: Artifact) -> bool:
+    """Whether the model is a Sequential, or nothing is known of it."""
+    return artifact.config is None or artifact.config.get("class_name") in ("Sequential", None)
+
+
 def _has_custom_loss(artifact: Artifact) -> bool:
     return any(use.custom and use.section == "training" for use in artifact.objects)
+
+
+_CALLED = r"(\w+)\.(call|build)\(\) (?:got an unexpected keyword argument|missing \d+ required)"
+
+
+def _refused_call(text: str, artifact: Artifact | None) -> Cause | None:
+    """A class that does not take what it is called or built with: Keras' own, or by code of the user's."""
+    found = re.search(_CALLED, text)
+    if found is None or "'time_major'" in text:
+        return None
+    theirs = artifact is not None and bool(artifact.custom_objects)
+    if _is_custom(found[1], artifact) or (theirs and (found[2] == "build" or not is_builtin(found[1]))):
+        return cause("custom-object-call-fails")
+    return _by_signature(text, training, *VERSION) or cause("call-argument-rejected")
 
 
 def _match(patterns: tuple[str, ...], text: str, group: str) -> str | None:

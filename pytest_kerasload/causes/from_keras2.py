@@ -124,7 +124,7 @@ CAUSES: tuple[Cause, ...] = (
     ),
     _cause(
         "keras2-word-is-function",
-        "Keras 3 takes a word in the configuration of a Keras 2 layer for a function of that name",
+        "Keras 3 takes a word in the configuration of a layer in HDF5 for a function of that name",
         do.LEGACY_KERAS,
         "save it as .keras with TensorFlow 2.13 to 2.15, or take the word out of the config where it is the default",
         formats=("h5",),

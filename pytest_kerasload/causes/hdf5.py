@@ -84,6 +84,21 @@ CAUSES: tuple[Cause, ...] = (
         source="keras-team/keras#10417; iamaaditya/VQA_Demo#30",
     ),
     _cause(
+        "h5-subclassed-unbuilt",
+        "The model is of a class of the user's own, and has no weights yet when those of HDF5 are read",
+        do.SAVE_AS_KERAS,
+        "build the model in code, call it on a batch, then model.load_weights(path)",
+        "make the layers' weights in the constructor of the class: call their build() there",
+        formats=("h5",),
+        saved_by="Keras 3",
+        loaded_by="any",
+        seen=("load",),
+        explanation="HDF5 keeps how the class is made, not what it was called with. Its layers are there after "
+        "loading, and have no weights before their first call. Keras 3 writes such files without a word.",
+        wording="Layer count mismatch when loading weights from file. Model expected 0 layers, found 4 saved layers.",
+        source="reproduced with subclassed models of Keras 3.10 and 3.15 on Keras 2.8 to 3.15",
+    ),
+    _cause(
         "h5-layer-count-differs",
         "The file has weights for another number of layers than the model has on this release",
         do.SAME_RELEASE,

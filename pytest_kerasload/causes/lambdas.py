@@ -31,7 +31,7 @@ CAUSES: tuple[Cause, ...] = (
         formats=("h5", "keras"),
         saved_by="another Python minor version",
         loaded_by="any",
-        seen=("load", "predictions"),
+        seen=("version", "load", "predictions"),
         explanation="Bytecode is no exchange format: each minor version of Python has its own, and files do not "
         "say which. At best loading fails; at worst the process dies.",
         wording="bad marshal data (unknown type code)",
@@ -51,14 +51,31 @@ CAUSES: tuple[Cause, ...] = (
         formats=("h5", "keras"),
         saved_by="any",
         loaded_by="any",
-        seen=("load",),
-        explanation="The function uses names or TensorFlow calls that are not there, or meets symbols of Keras 3.",
+        seen=("version", "load", "predictions"),
+        explanation="The function uses names or TensorFlow calls that are not there, or meets symbols of Keras 3. "
+        "Keras 3 gives a function that it made out of code no tf, np or K, whatever the module had that it was "
+        "written in, and custom objects do not help.",
         wording="Exception encountered when calling Lambda.call().",
         signatures=(
             r"Exception encountered when calling Lambda\.call\(\)",
             r'Exception encountered when calling layer "[^"]*" \(type Lambda\)',
         ),
-        source="reproduced on Keras 3.3",
+        source="reproduced on Keras 3.3; keras/src/utils/python_utils.py, func_load, 3.3 to 3.15",
+    ),
+    _cause(
+        "lambda-defaults-not-read",
+        "The function of a Lambda has default values, and Keras 3 does not bring such a function back",
+        "pass the values as arguments: Lambda(f, arguments={'column': j})",
+        do.LEGACY_KERAS,
+        formats=("h5", "keras"),
+        saved_by="any",
+        loaded_by="Keras 3",
+        seen=("version", "load"),
+        explanation="JSON has no tuples. Keras 3 hands the list of default values to Python as it is, and Python takes "
+        "a tuple only. It writes such files itself.",
+        wording="arg 4 (defaults) must be None or tuple",
+        signatures=(r"arg 4 \(defaults\) must be None or tuple",),
+        source="keras/src/layers/core/lambda_layer.py, from_config, 3.3 to 3.15; reproduced on Keras 3.15",
     ),
     _cause(
         "lambda-closure-shared",

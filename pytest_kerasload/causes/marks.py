@@ -12,6 +12,7 @@ from pytest_kerasload.artifacts.builtins import is_builtin, op_exists, op_since
 from pytest_kerasload.artifacts.layers import class_name
 from pytest_kerasload.artifacts.record import Artifact, ConfigObject
 from pytest_kerasload.causes.graph_marks import GRAPH_RULES
+from pytest_kerasload.causes.lambda_marks import LAMBDA_RULES
 from pytest_kerasload.causes.layer_marks import LAYER_RULES
 from pytest_kerasload.causes.loader import Loader, Mark, Rule, from_keras2, is_legacy
 
@@ -31,6 +32,11 @@ def marks(artifact: Artifact, loader: Loader) -> Iterator[Mark]:
 def _format(artifact: Artifact, loader: Loader) -> Iterator[Mark]:
     if artifact.format == "savedmodel" and artifact.keras_metadata and loader.keras3:
         yield Mark("savedmodel-needs-keras2", "load_model of {loader} reads no SavedModel")
+    slots = artifact.format == "savedmodel" and artifact.weights.optimizer_tensors
+    if slots and loader.keras3 and not loader.versions.tf_keras:
+        yield Mark(
+            "savedmodel-add-slot", "TensorFlow has no class for its optimizer beside {loader}, and reads none of it"
+        )
     if artifact.format == "keras" and artifact.path.suffix == ".keras" and loader.tensorflow < (2, 12):
         # keras/saving/saving_api.py of Keras 2.12 is the first that looks for an archive.
         yield Mark("keras-zip-in-old-tensorflow", "{loader} takes a .keras archive for HDF5, and cannot open it")
@@ -195,6 +201,7 @@ _RULES: tuple[Rule, ...] = (
     _wrapped,
     *GRAPH_RULES,
     *LAYER_RULES,
+    *LAMBDA_RULES,
     _words,
     _names,
     _hard_sigmoid,

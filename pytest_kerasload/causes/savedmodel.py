@@ -83,17 +83,17 @@ CAUSES: tuple[Cause, ...] = (
     _cause(
         "savedmodel-add-slot",
         "The optimizer in the SavedModel does not come back, and its slots find no owner",
-        do.COMPILE_FALSE,
+        "install tf_keras there: pip install tf_keras (TensorFlow then knows the optimizer)",
         "export it without its optimizer: model.save(path, include_optimizer=False), or model.export(path)",
         formats=("savedmodel",),
-        saved_by="TensorFlow 2.0 to 2.10",
-        loaded_by="TensorFlow 2.6 and later",
-        seen=("load",),
-        explanation="The slots of the optimizer are part of the saved object, and its class is not known when no "
-        "Keras is imported.",
+        saved_by="TensorFlow 2.0 to 2.10; later with an optimizer of keras.optimizers.legacy",
+        loaded_by="TensorFlow 2.16 and later without tf_keras",
+        seen=("version", "load"),
+        explanation="The slots of the optimizer are part of the saved object, and its class is not known where there "
+        "is no Keras 2.",
         wording="'_UserObject' object has no attribute 'add_slot'",
         signatures=(r"has no attribute 'add_slot'",),
-        source="tensorflow/tensorflow#52370, #61972",
+        source="tensorflow/tensorflow#52370, #61972; reproduced on TensorFlow 2.16 to 2.21 with and without tf_keras",
     ),
     _cause(
         "savedmodel-no-matching-function",

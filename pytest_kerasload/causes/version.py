@@ -41,6 +41,42 @@ CAUSES: tuple[Cause, ...] = (
         "with the rest.",
     ),
     _cause(
+        "call-argument-rejected",
+        "A layer or operation of Keras' own does not take an argument that it is called with on this release",
+        do.SAME_RELEASE,
+        do.LEGACY_KERAS,
+        KERAS3,
+        "save it again without that argument, where it has its default",
+        formats=("h5", "keras"),
+        saved_by="any",
+        loaded_by="any",
+        seen=("load", "roundtrip", "predictions"),
+        explanation="A functional model keeps the arguments of every call. Releases differ in which they take, as they "
+        "do in configuration keys.",
+        wording="ZerosLike.call() got an unexpected keyword argument 'dtype'",
+        source="reproduced with keras.ops.zeros_like of Keras 3.6 on Keras 3.15",
+    ),
+    _cause(
+        "shape-not-inferred",
+        "A layer does not learn the size of its input on this release, and its weights cannot be made",
+        "give the sizes that the configuration leaves open (output_shape of EinsumDense, input shapes)",
+        do.LEGACY_KERAS,
+        do.SAME_RELEASE,
+        formats=("h5", "keras"),
+        saved_by="any",
+        loaded_by="any",
+        seen=("load",),
+        explanation="Keras 2 filled open sizes in from what a layer answered; Keras 3 goes by what the layer says of "
+        "its output, and leaves them open.",
+        wording="Shapes used to initialize variables must be fully-defined (no `None` dimensions). Received: "
+        "shape=(None, 2) for variable path='sequential/dense/kernel'",
+        signatures=(
+            r"Shapes used to initialize variables must be fully-defined",
+            r"The last dimension of the inputs to a? ?`?Dense`?.* should be defined",
+        ),
+        source="reproduced: EinsumDense(output_shape=(None, 2, 3)) of Keras 2.4 before a Flatten, on Keras 3.15",
+    ),
+    _cause(
         "config-key-rejected",
         "A class of Keras' own does not take a configuration key on this release",
         "drop the rejected key from the config where it has its default",

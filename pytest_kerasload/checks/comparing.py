@@ -13,7 +13,7 @@ from pytest_kerasload import comparison, expected, inputs, vetting
 from pytest_kerasload.artifacts import mlflow
 from pytest_kerasload.artifacts.shapes import fit as fit_shapes
 from pytest_kerasload.causes.catalogue import cause
-from pytest_kerasload.causes.explaining import explain
+from pytest_kerasload.causes.explaining import understood
 from pytest_kerasload.checks.verdict import Context
 from pytest_kerasload.environments.process import RequestFailed
 from pytest_kerasload.environments.session import InputSpec, Loaded, Output
@@ -247,7 +247,5 @@ def loads_differ(context: Context, loaded: Loaded, given: Sequence[Array | None]
 
 def no_inputs(context: Context, error: inputs.InputsNotFound) -> Finding:
     """The finding for a model that no generated input satisfied; where its complaint is a known one, that."""
-    found = explain(error.said, context.session.versions, context.artifact) if error.said else cause("inputs-not-found")
-    if found.family == "unknown":
-        found = cause("inputs-not-found")
+    found = understood(error.said, context.session.versions, context.artifact) or cause("inputs-not-found")
     return found.finding(f"{context.artifact.path.name}: {error}", detail=error.said[:600])

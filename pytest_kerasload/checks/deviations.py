@@ -10,7 +10,7 @@ from pytest_kerasload import comparison, expected, fingerprints, vetting
 from pytest_kerasload.artifacts import outline
 from pytest_kerasload.causes import remedies as do
 from pytest_kerasload.causes.catalogue import cause
-from pytest_kerasload.causes.explaining import explain
+from pytest_kerasload.causes.explaining import understood
 from pytest_kerasload.checks.verdict import Context
 from pytest_kerasload.commands import command
 from pytest_kerasload.environments.process import RequestFailed
@@ -60,9 +60,7 @@ def unreadable(context: Context, error: Exception) -> Finding:
 
 def refused(context: Context, known: expected.Expected, error: RequestFailed) -> Finding:
     shapes = ", ".join(f"{name} {array.dtype.name}{list(array.shape)}" for name, array in known.inputs.items())
-    found = explain(str(error), context.session.versions, context.artifact)
-    if found.family not in ("resource", "environment"):  # nothing of the machine: the inputs do not fit
-        found = cause("predictions-refused")
+    found = understood(str(error), context.session.versions, context.artifact) or cause("predictions-refused")
     return found.finding(
         f"{context.artifact.path.name} loads on {context.label} and does not answer the stored inputs ({shapes})",
         detail="\n".join(filter(None, [f"{error.type}: {error.text}", vetting.rows(known), *since(context, known)])),

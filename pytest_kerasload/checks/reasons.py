@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from pytest_kerasload.artifacts.layers import class_name
 from pytest_kerasload.artifacts.record import Artifact
 from pytest_kerasload.causes.catalogue import cause
+from pytest_kerasload.causes.lambda_marks import lambdas
 from pytest_kerasload.causes.loader import release_number
 from pytest_kerasload.checks import comparing, custom_objects, losses, version
 from pytest_kerasload.checks.verdict import Context
@@ -20,7 +19,6 @@ from pytest_kerasload.environments.process import WorkerEnded
 from pytest_kerasload.environments.session import Loaded
 from pytest_kerasload.environments.versions import Versions
 from pytest_kerasload.findings import Finding, Remedy
-from pytest_kerasload.hazards.documents import nodes
 from pytest_kerasload.inspection.needs import needs_of
 
 _PLACES_SHOWN = 5
@@ -129,27 +127,14 @@ def _shared_closures(context: Context, loaded: Loaded) -> Iterator[Reason]:
     if loaded.kind != "keras":
         return
     places: dict[str, list[str]] = {}
-    for node in nodes(context.artifact.config, ""):
-        function = _function(node.value)
-        if function is not None and function[2]:
-            places.setdefault(str(function[0]), []).append(node.owner or node.place)
+    for place, (code, _, closure) in lambdas(context.artifact.config):
+        if closure:
+            places.setdefault(str(code), []).append(place)
     for found in places.values():
         layers = list(dict.fromkeys(found))
         if len(layers) > 1:
             clause = f"{len(layers)} Lambdas of the same code hold the value that a variable outside ended with"
             yield Reason("lambda-closure-shared", clause, _listed(layers))
-
-
-def _function(value: Any) -> tuple[Any, Any, Any] | None:
-    """Code, defaults and closure of a function that is kept as code: a list (Keras 2), or an object (Keras 3)."""
-    config = value.get("config")
-    if value.get("class_name") == "__lambda__" and isinstance(config, dict):
-        return config.get("code"), config.get("defaults"), config.get("closure")
-    if class_name(value) == "Lambda" and isinstance(config, dict):
-        function = config.get("function")
-        if isinstance(function, list) and len(function) == 3:
-            return function[0], function[1], function[2]
-    return None
 
 
 def _forgotten_arguments(context: Context, loaded: Loaded) -> Iterator[Reason]:

@@ -33,6 +33,8 @@ class Versions:
     flavour: str
     problem: str = ""
     """Why this environment cannot run anything, or nothing."""
+    tf_keras: str | None = None
+    """The release of tf_keras that lies beside Keras 3, where one does: TensorFlow knows its objects then."""
 
     @property
     def keras_version(self) -> Version:
@@ -104,12 +106,12 @@ def of_packages(python: str, packages: Mapping[str, str], legacy: bool) -> Versi
         if keras3:  # installed by hand; tf.keras stays what TensorFlow was built with
             keras = tensorflow
         return Versions(python, tensorflow, keras, "keras2")
+    beside = packages.get("tf-keras") or packages.get("tf-keras-nightly")
     if legacy:
-        found = packages.get("tf-keras") or packages.get("tf-keras-nightly")
-        problem = "" if found else "TF_USE_LEGACY_KERAS is set there, but tf_keras is not installed"
-        return Versions(python, tensorflow, found, "tf_keras", problem)
+        problem = "" if beside else "TF_USE_LEGACY_KERAS is set there, but tf_keras is not installed"
+        return Versions(python, tensorflow, beside, "tf_keras", problem)
     found = packages.get("keras") or packages.get("keras-nightly")
-    return Versions(python, tensorflow, found, "keras3", "" if found else "Keras is not installed there")
+    return Versions(python, tensorflow, found, "keras3", "" if found else "Keras is not installed there", beside)
 
 
 def _bundled(minor: tuple[int, ...]) -> str:

@@ -8,8 +8,9 @@ Python/marshal.c, TYPE_CODE), and other instructions.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 _FIXED = {"i": 4, "I": 8, "g": 8, "y": 16, "r": 4, "R": 4}
 _EMPTY = frozenset("0NFTS.")
@@ -29,10 +30,17 @@ class _Layout:
     tables: int
 
 
+_Value = Any
+"""What is kept of an object: a text, a tuple of what is kept of others, or None."""
+
+
 @dataclass(frozen=True)
 class _Code:
     instructions: bytes
     line_table: bytes
+    names: tuple[_Value, ...]
+    parameters: tuple[_Value, ...]
+    """Those that may be given by position."""
 
 
 ALIKE = (("2.7",), ("3.5", "3.6", "3.7"), ("3.8", "3.9", "3.10"), ("3.11", "3.12", "3.13", "3.14"))
@@ -42,15 +50,49 @@ they may be read, and then do something else or take the interpreter down."""
 
 def pythons(marshalled: bytes) -> tuple[str, ...]:
     """The minor releases of Python that may have written these bytes; empty where they are no function's."""
+    return _read(marshalled)[0]
+
+
+def global_names(marshalled: bytes) -> frozenset[str]:
+    """The global names that a function looks up, those of functions inside of it too; none where it is not known."""
+    releases, codes = _read(marshalled)
+    if not releases or releases[0] in ("2.7", "3.14"):
+        return frozenset()
+    return frozenset(name for code in codes for name in _looked_up(code, releases))
+
+
+def parameters(marshalled: bytes) -> tuple[str, ...]:
+    """The names of a function's parameters, as far as they may be given by position."""
+    _, codes = _read(marshalled)
+    return tuple(one for one in codes[-1].parameters if isinstance(one, str)) if codes else ()
+
+
+def _read(marshalled: bytes) -> tuple[tuple[str, ...], list[_Code]]:
+    """Who may have written a function, and its code objects, the outermost last."""
     for layout, releases in _LAYOUTS:
+        walk = _Walk(marshalled, layout)
         try:
-            walk = _Walk(marshalled, layout)
             code = walk.code()
             if walk.at == len(marshalled):
-                return releases(code)
+                return releases(code), walk.codes
         except (_Foreign, IndexError, struct.error):
             continue
-    return ()
+    return (), []
+
+
+def _looked_up(code: _Code, releases: tuple[str, ...]) -> Iterator[str]:
+    """What LOAD_GLOBAL names; the first bit of its argument is a flag since 3.11 (CPython, Lib/opcode.py)."""
+    newest = int(releases[0].partition(".")[2])
+    load, extended = (91, 71) if newest >= 13 else (116, 144)
+    above = 0
+    for number, value in zip(code.instructions[::2], code.instructions[1::2], strict=False):
+        argument = above | value
+        above = argument << 8 if number == extended else 0
+        if number == load:
+            place = argument >> 1 if newest >= 11 else argument
+            name = code.names[place] if place < len(code.names) else None
+            if isinstance(name, str):
+                yield name
 
 
 def _covers(code: _Code) -> bool:
@@ -85,31 +127,46 @@ _LAYOUTS: tuple[tuple[_Layout, Callable[[_Code], tuple[str, ...]]], ...] = (
 
 
 class _Walk:
-    """Steps over marshalled objects, of which code objects have one layout."""
+    """Steps over marshalled objects, of which code objects have one layout; keeps the texts, for names.
+
+    What has the flag can be referred to by its number further on, so that every one of them is counted.
+    """
 
     def __init__(self, data: bytes, layout: _Layout) -> None:
         self.data, self.layout, self.at = data, layout, 0
+        self.flagged: list[_Value] = []
+        self.codes: list[_Code] = []
 
     def code(self, depth: int = 0) -> _Code:
-        if self._kind() != "c":
+        kind, flag = self._kind()
+        if kind != "c":
             raise _Foreign
-        return self._fields(depth)
+        return self._fields(depth, flag)
 
-    def _fields(self, depth: int) -> _Code:
-        self._skip(4 * self.layout.numbers)
+    def _fields(self, depth: int, flag: bool) -> _Code:
+        self._keep(None, flag)
+        arguments = self._length()
+        self._skip(4 * (self.layout.numbers - 1))
         instructions = self._bytes()
-        for _ in range(7):  # constants, names, variables in two or three lists, the file, what it is called
-            self._object(depth)
+        held = [self._object(depth) for _ in range(7)]  # constants, names, variables in two or three lists, the file...
         self._skip(4)  # its first line
         lines = self._bytes()
         for _ in range(self.layout.tables - 1):
             self._object(depth)
-        return _Code(instructions, lines)
+        names, variables = (one if isinstance(one, tuple) else () for one in held[1:3])
+        code = _Code(instructions, lines, names, variables[:arguments])
+        self.codes.append(code)
+        return code
 
-    def _kind(self) -> str:
-        kind = chr(self.data[self.at] & 0x7F)
+    def _kind(self) -> tuple[str, bool]:
+        byte = self.data[self.at]
         self.at += 1
-        return kind
+        return chr(byte & 0x7F), bool(byte & 0x80)
+
+    def _keep(self, value: _Value, flag: bool) -> _Value:
+        if flag:
+            self.flagged.append(value)
+        return value
 
     def _skip(self, size: int) -> None:
         if size < 0 or self.at + size > len(self.data):
@@ -122,46 +179,64 @@ class _Walk:
         return int(size)
 
     def _bytes(self) -> bytes:
-        kind = self._kind()
+        kind, flag = self._kind()
         if kind in "rR":  # again what stood before: empty
             self._skip(4)
             return b""
         if kind not in "st":
             raise _Foreign
+        self._keep(None, flag)
         size = self._length()
         start = self.at
         self._skip(size)
         return self.data[start : self.at]
 
-    def _object(self, depth: int) -> None:
+    def _text(self, size: int, flag: bool) -> _Value:
+        start = self.at
+        self._skip(size)
+        return self._keep(self.data[start : self.at].decode("utf-8", "replace"), flag)
+
+    def _object(self, depth: int) -> _Value:
         if depth > _DEEPEST:
             raise _Foreign
-        kind = self._kind()
-        if kind in _EMPTY:
-            return
+        kind, flag = self._kind()
+        if kind == "r":
+            number = self._length()
+            return self.flagged[number] if 0 <= number < len(self.flagged) else None
+        if kind in _LONG_TEXT:
+            return self._text(self._length(), flag)
+        if kind in "zZ":
+            self._skip(1)
+            return self._text(self.data[self.at - 1], flag)
+        if kind in "()":
+            place = len(self.flagged)
+            self._keep(None, flag)
+            if kind == ")":
+                self._skip(1)
+            found = self._objects(self.data[self.at - 1] if kind == ")" else self._length(), depth)
+            if flag:
+                self.flagged[place] = found
+            return found
+        if kind == "c":
+            self._fields(depth + 1, flag)
+            return None
+        self._keep(None, flag and kind not in _EMPTY)
         if kind in _FIXED:
             self._skip(_FIXED[kind])
-        elif kind in _LONG_TEXT:
-            self._skip(self._length())
-        elif kind in "zZf":
+        elif kind == "f":
             self._skip(self.data[self.at] + 1)
         elif kind == "x":
             for _ in range(2):
                 self._skip(self.data[self.at] + 1)
         elif kind == "l":
             self._skip(2 * abs(self._length()))
-        elif kind == ")":
-            self._skip(1)
-            self._objects(self.data[self.at - 1], depth)
-        elif kind in "([<>":
+        elif kind in "[<>":
             self._objects(self._length(), depth)
-        elif kind == "c":
-            self._fields(depth + 1)
-        else:
+        elif kind not in _EMPTY:
             raise _Foreign
+        return None
 
-    def _objects(self, count: int, depth: int) -> None:
+    def _objects(self, count: int, depth: int) -> tuple[_Value, ...]:
         if count > len(self.data) - self.at:
             raise _Foreign
-        for _ in range(count):
-            self._object(depth + 1)
+        return tuple(self._object(depth) for _ in range(count))

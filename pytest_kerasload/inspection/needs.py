@@ -113,7 +113,7 @@ def _package(op: str) -> str:
 
 
 def _bytecode(artifact: Artifact) -> Bytecode | None:
-    found = [*_functions(artifact.config, ""), *_functions(artifact.training_config, "compile")]
+    found = [*functions(artifact.config, ""), *functions(artifact.training_config, "compile")]
     if not found:
         return None
     told = [pythons(code) for _, code in found]
@@ -121,7 +121,7 @@ def _bytecode(artifact: Artifact) -> Bytecode | None:
     return Bytecode(_narrowed(tuple(both), artifact), tuple(dict.fromkeys(place for place, _ in found)))
 
 
-def _functions(config: Any, place: str) -> Iterator[tuple[str, bytes]]:
+def functions(config: Any, place: str = "") -> Iterator[tuple[str, bytes]]:
     """Every function that is kept as code, with the place of what it belongs to (hazards/configs.py finds the same)."""
     for node in nodes(config, place):
         where = node.owner or node.place or "the model itself"

@@ -1,0 +1,70 @@
+"""Static marks in functions that are kept as code."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Iterator
+from typing import Any
+
+from pytest_kerasload.artifacts.layers import class_name
+from pytest_kerasload.artifacts.record import Artifact
+from pytest_kerasload.causes.loader import Loader, Mark, Rule
+from pytest_kerasload.hazards.documents import nodes
+from pytest_kerasload.inspection.marshalled import ALIKE, global_names, pythons
+from pytest_kerasload.inspection.needs import functions
+
+_KERAS3_GLOBALS = frozenset(dir(builtins)) | frozenset(
+    {"binascii", "codecs", "marshal", "os", "python_types", "default", "is_default", "func_dump", "func_load"}
+)
+"""What a function finds that Keras 3 made out of code: keras/src/utils/python_utils.py, func_load, 3.3 to 3.15.
+
+Keras 2 gives it tf, np, the module that it was written in, and the custom objects too.
+"""
+
+
+def _globals(artifact: Artifact, loader: Loader) -> Iterator[Mark]:
+    if not loader.keras3:
+        return
+    for place, code in functions(artifact.config):
+        missing = sorted(global_names(code) - _KERAS3_GLOBALS)
+        if missing:
+            yield Mark(
+                "lambda-call-fails", f"{{loader}} runs a function without the {', '.join(missing)} it uses", place
+            )
+
+
+def _python(artifact: Artifact, loader: Loader) -> Iterator[Mark]:
+    """Code of another Python: those with other fields are not read at all, and since 3.11 none runs that of another."""
+    running = ".".join(loader.versions.python.split(".")[:2])
+    for place, code in functions(artifact.config) if running else ():
+        written = pythons(code)
+        group = next((alike for alike in ALIKE if running in alike), ())
+        if written and running not in written and (group == ALIKE[-1] or not set(group) & set(written)):
+            message = f"a function is code of Python {' or '.join(written)}, which Python {running} does not run"
+            yield Mark("lambda-python-version", message, place)
+
+
+def _defaults(artifact: Artifact, loader: Loader) -> Iterator[Mark]:
+    """keras/src/layers/core/lambda_layer.py, from_config, 3.3 to 3.15: a list goes where Python takes a tuple."""
+    for place, function in lambdas(artifact.config) if loader.keras3 else ():
+        if function[1]:
+            yield Mark("lambda-defaults-not-read", "{loader} does not bring back a function with default values", place)
+
+
+def lambdas(config: Any) -> Iterator[tuple[str, tuple[Any, Any, Any]]]:
+    """Code, defaults and closure of every Lambda whose function is kept as code, with its place.
+
+    A list in Keras 2, an object in Keras 3.
+    """
+    for node in nodes(config, ""):
+        inner = node.value.get("config")
+        if not isinstance(inner, dict):
+            continue
+        if node.value.get("class_name") == "__lambda__":
+            yield node.owner or node.place, (inner.get("code"), inner.get("defaults"), inner.get("closure"))
+        elif class_name(node.value) == "Lambda" and isinstance(inner.get("function"), list):
+            function = [*inner["function"], None, None][:3]
+            yield node.owner or node.place, (function[0], function[1], function[2])
+
+
+LAMBDA_RULES: tuple[Rule, ...] = (_globals, _python, _defaults)
