@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import marshal
 import zipfile
+from base64 import encodebytes
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,7 @@ from conftest import ZOO
 from pytest_kerasload.__main__ import main
 from pytest_kerasload.amendments import NotWritten, amended, write
 from pytest_kerasload.artifacts.reading import read
+from pytest_kerasload.artifacts.record import Artifact, ConfigObject
 from pytest_kerasload.checks import version
 from pytest_kerasload.environments.versions import Versions
 
@@ -42,6 +46,37 @@ def told(name: str, versions: Versions) -> str:
 )
 def test_what_is_changed(name: str, versions: Versions, change: str) -> None:
     assert change in told(name, versions) if change else told(name, versions) == ""
+
+
+def test_functions_as_keras_3_takes_them(tmp_path: Path) -> None:
+    """A list with its kinds beside it becomes an object, and default values arguments of the layer."""
+    code = encodebytes(marshal.dumps((lambda x, n=2, m=3: x * n + m).__code__)).decode()
+    config = {
+        "name": "double",
+        "function": [code, [2, 3], None],
+        "function_type": "lambda",
+        "module": "m",
+        "output_shape_type": "raw",
+        "output_shape_module": None,
+        "output_shape": None,
+        "arguments": {"m": 5},
+    }
+    entry = {"class_name": "Lambda", "config": config, "module": "keras.layers", "registered_name": None}
+    model = {"class_name": "Sequential", "config": {"name": "s", "layers": [entry]}, "module": "keras"}
+    objects = (ConfigObject("Lambda", "layer", "double", "model", "Lambda", "keras.layers", config=config),)
+    native = Artifact(tmp_path / "m.keras", "keras", config=model, objects=objects)
+    found = amended(native, KERAS_315)
+    assert found is not None
+    assert found.told == "write the function of Lambda as Keras 3 does; pass n, m as arguments of the Lambda"
+    (changed,) = found.config["config"]["layers"]
+    inner = {"code": code, "defaults": None, "closure": None}
+    assert changed["config"]["function"] == {"class_name": "__lambda__", "config": inner}
+    assert changed["config"]["arguments"] == {"n": 2, "m": 5}
+    assert not {"function_type", "module", "output_shape_type", "output_shape_module"} & set(changed["config"])
+    h5 = amended(replace(native, path=tmp_path / "m.h5", format="h5", objects=()), KERAS_315)
+    assert h5 is not None
+    assert h5.config["config"]["layers"][0]["config"]["function"] == [code, None, None]
+    assert amended(native, KERAS_215) is None
 
 
 def test_what_keras_3_writes_in_the_words_of_keras_2() -> None:

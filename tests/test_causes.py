@@ -10,7 +10,7 @@ import pytest
 
 from pytest_kerasload.artifacts.record import Artifact, ConfigObject, Format, SavedWith, Weights
 from pytest_kerasload.causes import CAUSES, cause, explain
-from pytest_kerasload.causes.explaining import of_rejected_key, of_unknown_class
+from pytest_kerasload.causes.explaining import of_rejected_key, of_unknown_class, understood
 from pytest_kerasload.environments.versions import Versions
 from pytest_kerasload.findings import Family
 
@@ -41,7 +41,27 @@ def artifact(format: Format, custom: tuple[str, ...] = (), **more: object) -> Ar
 
 H5, KERAS, SAVEDMODEL = artifact("h5"), artifact("keras"), artifact("savedmodel", keras_metadata=True)
 
+CUSTOM = artifact("h5", ("Tower",))
+SUBCLASSED = artifact("h5", ("Tower",), config={"class_name": "Tower", "config": {}})
+BUILD = "MultiHeadAttention.build() missing 1 required positional argument: 'value_shape'"
+NO_LAYERS = "Layer count mismatch when loading weights from file. Model expected 0 layers, found 3 saved layers."
+
 TEXTS = [
+    # Calls and builds
+    ("call-argument-rejected", "ZerosLike.call() got an unexpected keyword argument 'dtype'", KERAS3, KERAS),
+    ("custom-object-call-fails", "Tower.call() got an unexpected keyword argument 'mask'", KERAS3, CUSTOM),
+    ("custom-object-call-fails", BUILD, KERAS3, CUSTOM),
+    ("call-argument-rejected", BUILD, KERAS3, H5),
+    ("lambda-defaults-not-read", "arg 4 (defaults) must be None or tuple", KERAS3, H5),
+    ("shape-not-inferred", "Shapes used to initialize variables must be fully-defined (no `None` dim", KERAS3, H5),
+    ("h5-subclassed-unbuilt", NO_LAYERS, KERAS2, SUBCLASSED),
+    ("h5-sequential-unbuilt", NO_LAYERS, KERAS2, H5),
+    (
+        "class-not-in-this-keras",
+        "Could not deserialize class 'WideDeepModel' because its parent module keras.experimental cannot be imported.",
+        KERAS3,
+        KERAS,
+    ),
     # Keras 2 artifacts on Keras 3
     ("keras2-rnn-time-major", "Unrecognized keyword arguments passed to LSTM: {'time_major': False}", KERAS3, H5),
     ("keras2-conv-groups", "Unrecognized keyword arguments passed to DepthwiseConv2D: {'groups': 1}", KERAS3, H5),
@@ -285,6 +305,15 @@ TEXTS = [
 @pytest.mark.parametrize(("code", "text", "versions", "of"), TEXTS)
 def test_a_loaders_text_is_explained(code: str, text: str, versions: Versions, of: Artifact | None) -> None:
     assert explain(text, versions, of).code == code
+
+
+def test_what_a_model_says_is_not_taken_for_what_a_loader_does() -> None:
+    """An export that answers nothing loads all the same: that it is one is no reason."""
+    text = "Graph execution error: Cast string to float is not supported"
+    export = artifact("savedmodel")
+    assert explain(text, KERAS3, export).code == "savedmodel-without-keras"
+    assert understood(text, KERAS3, export) is None
+    assert understood("OOM when allocating tensor", KERAS3, export) is cause("worker-memory")
 
 
 @pytest.mark.parametrize("code", sorted(CAUSES))

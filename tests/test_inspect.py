@@ -14,12 +14,13 @@ from typing import Any
 
 import builders
 import pytest
+from bytecode import DOUBLES, SUMS
 
 from conftest import ZOO
 from pytest_kerasload.__main__ import main
 from pytest_kerasload.artifacts.reading import read
 from pytest_kerasload.inspection.forecast import SILENT, Outlook, forecast
-from pytest_kerasload.inspection.marshalled import pythons
+from pytest_kerasload.inspection.marshalled import global_names, parameters, pythons
 from pytest_kerasload.inspection.needs import Bytecode, needs_of
 
 TRUTH: dict[str, Any] = json.loads((ZOO / "truth.json").read_text(encoding="utf-8"))
@@ -224,35 +225,6 @@ def test_expected_outputs_of_another_file_and_elsewhere(tmp_path: Path, capsys: 
     assert told["problem"]
 
 
-# Marshalled code of `lambda x: x * 2.0 + 1.0`, by the Python that wrote it.
-LAMBDAS = {
-    "2.7": (
-        "YwEAAAABAAAAAgAAAEMAAABzDAAAAHwAAGQBABRkAgAXUygDAAAATmcAAAAAAAAAQGcAAAAAAADwPygAAAAAKAEAAAB0AQAAAHgo"
-        "AAAAACgAAAAAcwQAAABtLnB5dAgAAAA8bGFtYmRhPgEAAAB0AAAAAA=="
-    ),
-    "3.7": (
-        "YwEAAAAAAAAAAQAAAAIAAABDAAAAcwwAAAB8AGQBFABkAhcAUwApA05nAAAAAAAAAEBnAAAAAAAA8D+pACkB2gF4cgAAAAByAAAA"
-        "APoEbS5wedoIPGxhbWJkYT4BAAAA8wAAAAA="
-    ),
-    "3.8": (
-        "YwEAAAAAAAAAAAAAAAEAAAACAAAAQwAAAHMMAAAAfABkARQAZAIXAFMAKQNOZwAAAAAAAABAZwAAAAAAAPA/qQApAdoBeHIAAAAA"
-        "cgAAAAD6BG0ucHnaCDxsYW1iZGE+AQAAAPMAAAAA"
-    ),
-    "3.10": (
-        "YwEAAAAAAAAAAAAAAAEAAAACAAAAQwAAAHMMAAAAfABkARQAZAIXAFMAKQNOZwAAAAAAAABAZwAAAAAAAPA/qQApAdoBeHIAAAAA"
-        "cgAAAAD6BG0ucHnaCDxsYW1iZGE+AQAAAHMCAAAADAA="
-    ),
-    "3.11": (
-        "YwEAAAAAAAAAAAAAAAIAAAADAAAA8xIAAACXAHwAZAF6BQAAZAJ6AAAAUwApA05nAAAAAAAAAEBnAAAAAAAA8D+pACkB2gF4cwEA"
-        "AAAg+gRtLnB5+gg8bGFtYmRhPnIEAAAAAQAAAHMOAAAAgACIYZAjiWeYA4ltgADzAAAAAA=="
-    ),
-    "3.13": (
-        "YwEAAAAAAAAAAAAAAAIAAAADAAAA8xIAAACVAFUAUwEtBQAAUwItAAAAJAApA05nAAAAAAAAAEBnAAAAAAAA8D+pACkB2gF4cwEA"
-        "AAAg2gRtLnB52gg8bGFtYmRhPnIEAAAAAQAAAHMMAAAAgACIYZAjiWeYA4pt8wAAAAA="
-    ),
-}
-
-
 @pytest.mark.parametrize(
     ("python", "told"),
     [
@@ -265,12 +237,22 @@ LAMBDAS = {
     ],
 )
 def test_which_python_wrote_a_function(python: str, told: tuple[str, ...]) -> None:
-    code = base64.b64decode(LAMBDAS[python])
+    code = base64.b64decode(DOUBLES[python])
     assert pythons(code) == told
     for end in range(len(code)):
         assert pythons(code[:end]) != told
     for place in range(len(code)):
         pythons(code[:place] + b"\xff" + code[place + 1 :])  # survives
+
+
+@pytest.mark.parametrize("python", sorted(SUMS))
+def test_which_globals_a_function_uses_and_what_it_is_called_with(python: str) -> None:
+    code = base64.b64decode(SUMS[python])
+    assert global_names(code) == {"tf", "np", "len"}
+    assert parameters(code) == ("x", "n")
+    for place in range(len(code)):
+        global_names(code[:place] + b"\xff" + code[place + 1 :])  # survives
+        parameters(code[:place])
 
 
 def test_bytecode_is_a_need_and_keeps_releases_of_other_pythons_out() -> None:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import base64
+import marshal
+import sys
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from bytecode import SUMS
 
 from pytest_kerasload.artifacts.configs import objects_in
 from pytest_kerasload.artifacts.record import Artifact, Format, SavedWith, Weights
@@ -478,3 +484,59 @@ def test_remedies_go_the_way_of_the_artifact() -> None:
     actions = [remedy.action for remedy in told["class-not-in-this-keras"].remedies]
     assert "run with TF_USE_LEGACY_KERAS=1 and tf_keras" not in actions
     assert actions[0].startswith("load it with Keras 3 ")
+
+
+# ---- functions that are kept as code
+
+
+def kept(function: Callable[..., Any], defaults: list[Any] | None = None) -> dict[str, Any]:
+    """A Lambda as Keras 2 writes it."""
+    code = base64.encodebytes(marshal.dumps(function.__code__)).decode()
+    return layer("double", "Lambda", function=[code, defaults, None], function_type="lambda", arguments={})
+
+
+PYTHON = f"{sys.version_info[0]}.{sys.version_info[1]}"
+
+
+def test_a_function_without_the_globals_it_uses() -> None:
+    """Keras 2 gives it tf, and the module that it was written in; Keras 3 nothing but what Python has."""
+    of = artifact(sequential(inputs(4), kept(lambda x: tf.abs(x) + np.pi)))  # type: ignore[name-defined]  # noqa: F821
+    told = found(of, replace(KERAS315, python=PYTHON))["lambda-call-fails"]
+    assert told.message.startswith("Keras 3.15.1 runs a function without the np, tf it uses")
+    assert told.where == "double"
+    assert "lambda-call-fails" not in found(of, replace(KERAS2, python=PYTHON))
+    plain = artifact(sequential(inputs(4), kept(lambda x: x * float(len(x.shape)))))
+    assert "lambda-call-fails" not in found(plain, replace(KERAS315, python=PYTHON))
+
+
+@pytest.mark.parametrize(
+    ("python", "running", "refused"),
+    [
+        ("3.7", "3.8.10", True),
+        ("3.8", "3.9.1", False),
+        ("3.8", "3.10.13", False),
+        ("3.10", "3.11.7", True),
+        ("3.11", "3.11.7", False),
+        ("3.11", "3.12.1", True),
+        ("3.13", "3.11.7", True),
+        ("3.11", "", False),
+    ],
+)
+def test_code_of_another_python(python: str, running: str, refused: bool) -> None:
+    of = artifact(sequential(inputs(4), layer("sums", "Lambda", function=[SUMS[python], None, None])))
+    assert ("lambda-python-version" in found(of, replace(KERAS2, python=running))) is refused
+
+
+def test_a_function_with_default_values() -> None:
+    of = artifact(sequential(inputs(4), kept(lambda x, n=2: x * n, [2])))
+    assert found(of, replace(KERAS315, python=PYTHON))["lambda-defaults-not-read"].where == "double"
+    assert "lambda-defaults-not-read" not in found(of, replace(KERAS2, python=PYTHON))
+
+
+def test_an_optimizer_that_nothing_knows_beside_keras_3() -> None:
+    """tf_keras brings the class along, whichever Keras loads models."""
+    export = Artifact(Path("m"), "savedmodel", weights=Weights(10, 2, "checkpoint", optimizer_tensors=4))
+    assert "savedmodel-add-slot" in found(export, KERAS315)
+    assert found(export, replace(KERAS315, tf_keras="2.21.0")) == {}
+    assert found(export, KERAS2) == {}
+    assert found(replace(export, weights=Weights(10, 2, "checkpoint")), KERAS315) == {}
