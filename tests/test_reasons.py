@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import marshal
+import sys
 from base64 import encodebytes
 from collections.abc import Mapping
 from dataclasses import replace
@@ -18,8 +19,8 @@ from conftest import causes_of, checks_of
 from pytest_kerasload.artifacts.reading import read
 from pytest_kerasload.artifacts.record import Artifact
 from pytest_kerasload.causes.catalogue import cause
-from pytest_kerasload.checks import reasons
-from pytest_kerasload.environments.process import WorkerEnded
+from pytest_kerasload.checks import load, reasons
+from pytest_kerasload.environments.process import RequestFailed, WorkerEnded
 from pytest_kerasload.environments.versions import Versions
 from pytest_kerasload.worker import suspects
 
@@ -169,3 +170,40 @@ def test_what_differs_has_its_reason(name: str, zoo: Mapping[str, Any], versions
     if "nested" in name:
         trips = [causes_of(check) for place, check in checks.items() if place.startswith("roundtrip")]
         assert trips == [["nested-sublayers-not-restored"]]
+
+
+# ---- a loader's words, and what was known before
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("Layer count mismatch when loading weights from file. Model expected 0 layers, found 1", "lambda-call-fails"),
+        ("Sequential model 'sequential' has already been configured to use input shape", "lambda-call-fails"),
+        ("Unrecognized keyword arguments passed to LSTM: {'time_major': False}", "keras2-rnn-time-major"),
+    ],
+)
+def test_a_consequence_is_told_by_what_it_comes_of(text: str, code: str, tmp_path: Path) -> None:
+    """A function that cannot run leaves the model unbuilt, and loaders speak of that."""
+    code_of = encodebytes(marshal.dumps((lambda x: missing(x)).__code__)).decode()  # type: ignore[name-defined]  # noqa: F821
+    config = {"name": "scale", "function": [code_of, None, None], "function_type": "lambda"}
+    layers = [{"class_name": "Lambda", "config": config}]
+    path = builders.h5(tmp_path / "clf.h5", {"class_name": "Sequential", "config": {"name": "s", "layers": layers}})
+    python = ".".join(map(str, sys.version_info[:3]))
+    session = SimpleNamespace(versions=replace(KERAS_315, python=python))
+    context: Any = SimpleNamespace(
+        artifact=read(path), session=session, settings=SimpleNamespace(provided=lambda path: frozenset())
+    )
+    error = RequestFailed({"type": "ValueError", "text": text, "traceback": ""}, [])
+    assert load._cause(context, error).code == code
+
+
+def test_what_nothing_is_known_of_stays_unknown(tmp_path: Path) -> None:
+    session = SimpleNamespace(versions=KERAS_315)
+    context: Any = SimpleNamespace(
+        artifact=read(builders.h5(tmp_path / "clf.h5")),
+        session=session,
+        settings=SimpleNamespace(provided=lambda path: frozenset()),
+    )
+    error = RequestFailed({"type": "ValueError", "text": "the moon is full", "traceback": ""}, [])
+    assert load._cause(context, error).code == "unknown-load-error"

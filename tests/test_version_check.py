@@ -322,6 +322,14 @@ def test_a_savedmodel_on_keras_3() -> None:
     assert found(artifact(None, format="savedmodel", keras=None), KERAS315) == {}
 
 
+def test_inputs_of_a_sequential_inside_a_wrapper() -> None:
+    """A SavedModel's layers come back from its graph; the inputs of a Sequential are made from their configuration."""
+    inner = sequential({"class_name": "InputLayer", "config": {"name": "in", "optional": False}})
+    wrapped = functional(inputs(3, 4), layer("each", "TimeDistributed", layer=inner))
+    told = found(artifact(wrapped, format="savedmodel", keras="2.21.0", keras_metadata=True), KERAS2)
+    assert told["input-optional"].where == "each/layer/in"
+
+
 def test_an_archive_on_old_tensorflow() -> None:
     of = artifact(native(sequential(), "keras"), format="keras", keras="2.15.0")
     assert set(found(of, KERAS210)) == {"keras-zip-in-old-tensorflow"}
@@ -411,6 +419,10 @@ def test_unwrapped_inputs() -> None:
     of = artifact(model, keras="3.11.0")
     assert set(found(of, KERAS33)) == {"keras3-unwrapped-inputs"}
     assert found(of, KERAS36) == {}
+    model["config"]["input_layers"] = [["x", 0, 0], [["y", 0, 0], ["z", 0, 0]]]
+    assert set(found(artifact(model, keras="3.6.0"), KERAS33)) == {"keras3-unwrapped-inputs"}
+    model["config"]["input_layers"] = [["x", 0, 0], ["y", 0, 0]]
+    assert found(artifact(model, keras="3.6.0"), KERAS33) == {}
 
 
 def test_newer_weights_on_keras_2_13() -> None:
@@ -484,6 +496,39 @@ def test_remedies_go_the_way_of_the_artifact() -> None:
     actions = [remedy.action for remedy in told["class-not-in-this-keras"].remedies]
     assert "run with TF_USE_LEGACY_KERAS=1 and tf_keras" not in actions
     assert actions[0].startswith("load it with Keras 3 ")
+
+
+def test_a_layer_as_an_activation() -> None:
+    """Keras 3.10 is the first that reads it; in HDF5 of Keras 2 it has no module, which no Keras 3 resolves."""
+    leaky = {"class_name": "LeakyReLU", "config": {"name": "l", "alpha": 0.2}}
+    legacy = artifact(sequential(inputs(4), layer("head", "Dense", units=3, activation=leaky)))
+    assert found(legacy, KERAS33)["activation-is-layer"].where == "head"
+    assert "keras2-wrapped-layer" in found(legacy, KERAS315)
+    assert found(legacy, KERAS2) == {}
+    inside = {**leaky, "module": "keras.layers", "registered_name": None}
+    of = artifact(native(sequential(inputs(4), layer("head", "Dense", units=3, activation=inside))), format="keras")
+    assert "activation-is-layer" in found(of, KERAS36)
+    assert "activation-is-layer" not in found(of, KERAS310)
+    assert "keras2-wrapped-layer" not in found(of, KERAS315)
+
+
+def test_a_custom_activation_that_is_called_function() -> None:
+    """As Keras 2.13 and later write it into HDF5. What a class of the user's own makes of it is its own affair."""
+    bent = {"class_name": "function", "config": "bent", "module": "builtins", "registered_name": "function"}
+    of = artifact(sequential(inputs(4), layer("head", "Dense", units=3, activation=bent)))
+    assert found(of, KERAS2)["h5-custom-function"].where == "head"
+    assert "h5-custom-function" not in found(of, KERAS315)
+    own = artifact(sequential(inputs(4), layer("gate", "Gate", units=3, activation=bent)))
+    assert "h5-custom-function" not in found(own, KERAS2)
+
+
+def test_attention_without_the_shapes_it_was_built_with() -> None:
+    attention = layer("attend", "MultiHeadAttention", num_heads=2, key_dim=4)
+    of = artifact(functional(inputs(3, 4), attention))
+    assert found(of, KERAS2)["attention-shapes-missing"].where == "attend"
+    assert "attention-shapes-missing" not in found(of, KERAS315)
+    built = layer("attend", "MultiHeadAttention", num_heads=2, key_dim=4, query_shape=None, key_shape=None)
+    assert "attention-shapes-missing" not in found(artifact(functional(inputs(3, 4), built)), KERAS2)
 
 
 # ---- functions that are kept as code

@@ -9,6 +9,7 @@ from pytest_kerasload.amendments.change import Change, Draft, Rule
 from pytest_kerasload.artifacts.builtins import exists_in
 from pytest_kerasload.artifacts.layers import class_name
 from pytest_kerasload.causes.loader import is_legacy
+from pytest_kerasload.causes.marks import WRAPPED
 from pytest_kerasload.checks import version
 from pytest_kerasload.hazards.bytecode import decoded
 from pytest_kerasload.inspection.marshalled import parameters
@@ -125,7 +126,7 @@ def _wrapped(draft: Draft) -> Iterator[Change]:
         config = draft.copies.get(id(use.config))
         if use.section != "model" or not is_legacy(use) or not isinstance(config, dict):
             continue
-        for key in ("layer", "cell", "cells", "forward_layer", "backward_layer"):
+        for key in WRAPPED:
             held = config.get(key)
             for inner in held if isinstance(held, list) else [held]:
                 if isinstance(inner, dict) and "class_name" in inner and "module" not in inner:
@@ -185,4 +186,24 @@ def _axis_lists(draft: Draft) -> Iterator[Change]:
             yield Change("write the {} as a number", "axis", str(config.get("name", "")))
 
 
-RULES: tuple[Rule, ...] = (_lambdas, _rejected_keys, _policies, _wrapped, _modules, _orthogonal, _axis_lists)
+def _attention_shapes(draft: Draft) -> Iterator[Change]:
+    """What MultiHeadAttention of Keras 2 takes out of its configuration; null, it is built at its first call."""
+    if draft.loader.keras3 or draft.loader.tensorflow < (2, 6):
+        return
+    for entry in draft.entries():
+        config = entry["config"]
+        if class_name(entry) == "MultiHeadAttention" and isinstance(config, dict) and "query_shape" not in config:
+            config.update(query_shape=None, key_shape=None, value_shape=None)
+            yield Change("write the shapes of {} as null", "MultiHeadAttention", str(config.get("name", "")))
+
+
+RULES: tuple[Rule, ...] = (
+    _lambdas,
+    _rejected_keys,
+    _policies,
+    _wrapped,
+    _modules,
+    _orthogonal,
+    _axis_lists,
+    _attention_shapes,
+)

@@ -110,7 +110,7 @@ def _is_optimizer(name: str) -> bool:
 def _candidates(text: str, versions: Versions, artifact: Artifact | None) -> Iterator[Cause | None]:
     yield _by_format(text, versions, artifact)
     yield _by_signature(text, environment, resource)
-    yield _refused_call(text, artifact)
+    yield _refused_call(text, versions, artifact)
     yield _rejected_key(text, artifact)
     yield _by_signature(text, training, *VERSION)
     yield _unknown_class(text, versions, artifact)
@@ -136,6 +136,10 @@ def _by_format(text: str, versions: Versions, artifact: Artifact | None) -> Caus
         if re.search(r"Please make sure that this class is included in the `custom_objects` arg", text):
             return cause("custom-object-unresolved")
         return None
+    if "object of type 'bool' has no len()" in text:  # behind what says that objects could not be loaded
+        return cause("text-vectorization-tf-idf")
+    if re.search(r"Unknown \w+ function: '?function\b", text):
+        return cause("h5-custom-function")
     if artifact.format == "keras" and re.search(r"file signature not found|SavedModel file does not exist", text):
         return cause("file-keras-named-hdf5" if artifact.path.suffix != ".keras" else "keras-zip-in-old-tensorflow")
     if "legacy SavedModel format is not supported" in text:
@@ -203,11 +207,19 @@ def _has_custom_loss(artifact: Artifact) -> bool:
 _CALLED = r"(\w+)\.(call|build)\(\) (?:got an unexpected keyword argument|missing \d+ required)"
 
 
-def _refused_call(text: str, artifact: Artifact | None) -> Cause | None:
+def _uses(name: str, artifact: Artifact) -> bool:
+    """Whether a class of Keras' own is a layer of an artifact in HDF5."""
+    return artifact.format == "h5" and any(use.class_name == name and not use.custom for use in artifact.objects)
+
+
+def _refused_call(text: str, versions: Versions, artifact: Artifact | None) -> Cause | None:
     """A class that does not take what it is called or built with: Keras' own, or by code of the user's."""
     found = re.search(_CALLED, text)
     if found is None or "'time_major'" in text:
         return None
+    if found[2] == "build" and versions.keras3 and artifact is not None and _uses(found[1], artifact):
+        # Without the tensors that were keyword arguments of the call.
+        return cause("keras2-call-arguments")
     theirs = artifact is not None and bool(artifact.custom_objects)
     if _is_custom(found[1], artifact) or (theirs and (found[2] == "build" or not is_builtin(found[1]))):
         return cause("custom-object-call-fails")

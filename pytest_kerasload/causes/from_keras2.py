@@ -216,6 +216,22 @@ CAUSES: tuple[Cause, ...] = (
         source="reproduced on Keras 3.15",
     ),
     _cause(
+        "attention-shapes-missing",
+        "MultiHeadAttention was saved without the shapes that Keras 2 asks for since TensorFlow 2.6",
+        "write query_shape, key_shape and value_shape as null into its config",
+        "load it with TensorFlow 2.4",
+        formats=("h5", "keras"),
+        saved_by="TensorFlow 2.4, Keras 3",
+        loaded_by="TensorFlow 2.6 to 2.15, tf_keras",
+        seen=("version", "load"),
+        explanation="The layer's from_config takes the shapes out of the configuration without asking whether they are "
+        "there. Where they are null it is built at its first call.",
+        wording="KeyError: 'query_shape'",
+        signatures=(r"^'query_shape'$", r"KeyError: 'query_shape'"),
+        source="from_config of keras/layers/attention/multi_head_attention.py, 2.6 to 2.15; reproduced with TensorFlow "
+        "2.4 on 2.8, 2.10 and 2.15",
+    ),
+    _cause(
         "ragged-input-dropped",
         "Keras 3.0 to 3.8 have no ragged inputs: the input of this model becomes a dense one",
         do.LEGACY_KERAS,

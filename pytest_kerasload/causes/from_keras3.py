@@ -31,6 +31,23 @@ CAUSES: tuple[Cause, ...] = (
         source="tensorflow/tensorflow#70866",
     ),
     _cause(
+        "activation-is-layer",
+        "A layer is given as the activation of another one, which Keras 3.0 to 3.9 write and do not read",
+        "load it with Keras 3.10 or later",
+        "add the layer behind the other one instead, or give the activation by its name",
+        do.LEGACY_KERAS,
+        formats=("h5", "keras"),
+        saved_by="any",
+        loaded_by="Keras 3.0 to 3.9",
+        seen=("version", "load"),
+        explanation="`Dense(3, activation=LeakyReLU())` works and is saved. Read back, the layer is looked for among "
+        "the functions.",
+        wording="Could not interpret activation function identifier: {'module': 'keras.layers', 'class_name': "
+        "'LeakyReLU'}",
+        signatures=(r"Could not interpret activation function identifier: \{'module': '(?:tf_)?keras\.layers'",),
+        source="reproduced with LeakyReLU and ReLU on Keras 3.3, 3.6 and 3.9; read by 3.10",
+    ),
+    _cause(
         "keras3-batch-shape",
         "Keras 3 writes an input's shape as batch_shape, which Keras 2 and tf_keras do not take",
         KERAS3,

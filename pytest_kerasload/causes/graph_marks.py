@@ -126,7 +126,10 @@ def _unwrapped_io(artifact: Artifact, loader: Loader) -> Iterator[Mark]:
     for entry, place in models(artifact.config):
         for key in ("input_layers", "output_layers"):
             value = config_of(entry).get(key)
-            if isinstance(value, list) and value and isinstance(value[0], str):
+            if not isinstance(value, list) or not value:
+                continue
+            nested = any(isinstance(one, list) and one and not isinstance(one[0], str) for one in value)
+            if isinstance(value[0], str) or nested:
                 yield Mark("keras3-unwrapped-inputs", f"{{loader}} expects a list of tensors in {key}", place)
 
 

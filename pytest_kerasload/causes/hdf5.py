@@ -58,14 +58,14 @@ CAUSES: tuple[Cause, ...] = (
         do.SAVE_AS_KERAS,
         "make the function a layer of its own, or save the model with TensorFlow 2.12 or older",
         formats=("h5",),
-        saved_by="Keras 2.13 to 2.15, tf_keras",
-        loaded_by="the same",
-        seen=("load",),
+        saved_by="Keras 2.13 to 2.15, tf_keras, Keras 3",
+        loaded_by="Keras 2, tf_keras",
+        seen=("version", "load"),
         explanation="The kind of the object is written in place of its name, so that giving the function does not"
         " help.",
         wording="Unknown activation function: 'function'. Please ensure you are using a "
         "`keras.utils.custom_object_scope`",
-        signatures=(r"Unknown \w+ function: 'function'",),
+        signatures=(r"Unknown \w+ function: '?function\b",),
         source="reproduced on Keras 2.13 and 2.15 and tf_keras 2.21, with registered functions and with custom_objects",
     ),
     _cause(
@@ -133,6 +133,7 @@ CAUSES: tuple[Cause, ...] = (
         signatures=(
             r"axes don't match array",
             r"Shape mismatch in layer",
+            r"shape of the target variable and the shape of the target value in `variable\.assign",
             r"Layer #\d+ \(named .*expects \d+ weight",
             r"Weight count mismatch for layer #\d+",
             r"You called `set_weights\(weights\)` on (?:layer|optimizer)",

@@ -22,10 +22,17 @@ Keras 2 gives it tf, np, the module that it was written in, and the custom objec
 """
 
 
+_REMADE = ("h5", "keras")
+"""Formats that functions come back from as code; those of a SavedModel are in its graph."""
+
+
+def _kept(artifact: Artifact) -> Iterator[tuple[str, bytes]]:
+    if artifact.format in _REMADE:
+        yield from functions(artifact.config)
+
+
 def _globals(artifact: Artifact, loader: Loader) -> Iterator[Mark]:
-    if not loader.keras3:
-        return
-    for place, code in functions(artifact.config):
+    for place, code in _kept(artifact) if loader.keras3 else ():
         missing = sorted(global_names(code) - _KERAS3_GLOBALS)
         if missing:
             yield Mark(
@@ -36,7 +43,7 @@ def _globals(artifact: Artifact, loader: Loader) -> Iterator[Mark]:
 def _python(artifact: Artifact, loader: Loader) -> Iterator[Mark]:
     """Code of another Python: those with other fields are not read at all, and since 3.11 none runs that of another."""
     running = ".".join(loader.versions.python.split(".")[:2])
-    for place, code in functions(artifact.config) if running else ():
+    for place, code in _kept(artifact) if running else ():
         written = pythons(code)
         group = next((alike for alike in ALIKE if running in alike), ())
         if written and running not in written and (group == ALIKE[-1] or not set(group) & set(written)):
@@ -46,7 +53,7 @@ def _python(artifact: Artifact, loader: Loader) -> Iterator[Mark]:
 
 def _defaults(artifact: Artifact, loader: Loader) -> Iterator[Mark]:
     """keras/src/layers/core/lambda_layer.py, from_config, 3.3 to 3.15: a list goes where Python takes a tuple."""
-    for place, function in lambdas(artifact.config) if loader.keras3 else ():
+    for place, function in lambdas(artifact.config) if loader.keras3 and artifact.format in _REMADE else ():
         if function[1]:
             yield Mark("lambda-defaults-not-read", "{loader} does not bring back a function with default values", place)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from pytest_kerasload.artifacts.builtins import is_builtin
 from pytest_kerasload.artifacts.layers import class_name
 from pytest_kerasload.artifacts.record import Artifact
 from pytest_kerasload.causes.loader import Loader, Mark, Rule
@@ -90,4 +91,38 @@ def _hashing(artifact: Artifact, loader: Loader) -> Iterator[Mark]:
             yield Mark("hashing-salt-written", "Hashing puts words into other bins than when it was saved", use.place)
 
 
-LAYER_RULES: tuple[Rule, ...] = (_normalization, _lookups, _bidirectional, _inputs, _seeds, _hashing)
+def _activations(artifact: Artifact, loader: Loader) -> Iterator[Mark]:
+    """A layer in the place of an activation; functions of the user's own in HDF5 of Keras 2.13 and later."""
+    owners = {use.place: use.custom for use in artifact.objects}
+    for use in artifact.objects:
+        owner, _, key = use.place.rpartition("/")
+        if use.section != "model" or key not in ("activation", "recurrent_activation") or owners.get(owner, True):
+            continue
+        layer = is_builtin(use.class_name, "layer") and isinstance(use.config, Mapping)
+        if layer and loader.keras3 and loader.keras < (3, 10) and artifact.format in ("h5", "keras"):
+            yield Mark("activation-is-layer", f"{{loader}} does not read the layer {use.class_name} as an {key}", owner)
+        if use.class_name == "function" and use.custom and artifact.format == "h5" and not loader.keras3:
+            message = f"{{loader}} looks for a function called `function` where {use.name} is meant"
+            yield Mark("h5-custom-function", message, owner)
+
+
+def _attention(artifact: Artifact, loader: Loader) -> Iterator[Mark]:
+    if loader.keras3 or loader.tensorflow < (2, 6) or artifact.format not in ("h5", "keras"):
+        return
+    for use in artifact.objects:
+        theirs = use.class_name == "MultiHeadAttention" and not use.custom
+        if theirs and isinstance(use.config, Mapping) and "query_shape" not in use.config:
+            message = "{loader} asks for the query_shape of MultiHeadAttention, which was not saved"
+            yield Mark("attention-shapes-missing", message, use.place)
+
+
+LAYER_RULES: tuple[Rule, ...] = (
+    _normalization,
+    _lookups,
+    _bidirectional,
+    _inputs,
+    _seeds,
+    _hashing,
+    _activations,
+    _attention,
+)

@@ -88,6 +88,10 @@ def _owner(use: ConfigObject) -> str:
     return use.place.rpartition("/")[0] or use.place
 
 
+WRAPPED = ("layer", "cell", "cells", "forward_layer", "backward_layer", "activation")
+"""Keys of a layer's configuration that another layer stands behind."""
+
+
 def _wrapped(artifact: Artifact, loader: Loader) -> Iterator[Mark]:
     """Wrappers of Keras 3 resolve what is in them by its module, which legacy HDF5 does not have."""
     if not loader.keras3:
@@ -96,7 +100,7 @@ def _wrapped(artifact: Artifact, loader: Loader) -> Iterator[Mark]:
         config = use.config
         if use.section != "model" or not is_legacy(use) or not isinstance(config, Mapping):
             continue
-        for key in ("layer", "cell", "cells", "forward_layer", "backward_layer"):
+        for key in WRAPPED:
             inner = config.get(key)
             for entry in inner if isinstance(inner, list) else [inner]:
                 if isinstance(entry, Mapping) and "class_name" in entry and "module" not in entry:

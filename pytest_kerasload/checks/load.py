@@ -85,16 +85,23 @@ def _failure(context: Context, error: RequestFailed) -> Finding:
     )
 
 
+_BLAMED = {"h5-sequential-unbuilt": "lambda-call-fails", "h5-weight-order": "h5-axis-dropped"}
+"""What a text says of a model that another cause had left unbuilt, or built in other shapes, by then."""
+
+
 def _cause(context: Context, error: RequestFailed) -> Cause:
-    """The cause that the loader's text shows; where it shows none, the forecast's that names what the text names."""
+    """The cause that the loader's text shows; where it shows none, or a consequence, what the forecast says."""
     found = explain(error.text, context.session.versions, context.artifact)
-    if found.family != "unknown":
+    if found.family != "unknown" and found.code not in _BLAMED:
         return found
+    artifact = version.as_given(context.artifact, context.settings.provided(context.artifact.path))
+    forecast = version.check(artifact, context.session.versions, "evidence")
+    if found.family != "unknown":
+        blamed = _BLAMED[found.code]
+        return cause(blamed) if any(one.cause == blamed for one in forecast) else found
     quoted = set(re.findall(r"'([A-Za-z_]\w+)'", error.text))
-    for finding in version.check(context.artifact, context.session.versions, "evidence"):
-        if quoted & set(re.findall(r"\w+", finding.message)):
-            return cause(finding.cause)
-    return found
+    named = [one for one in forecast if quoted & set(re.findall(r"\w+", one.message))]
+    return cause((named or forecast)[0].cause) if forecast else found
 
 
 _NAMES = re.compile(r"Keras\b|[A-Z][a-z]+[A-Z]|Bidirectional\b|Normalization\b")

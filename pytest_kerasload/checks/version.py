@@ -10,11 +10,11 @@ from dataclasses import replace
 from typing import Literal
 
 from pytest_kerasload.artifacts.builtins import accepts, exists_in, key_since, since
-from pytest_kerasload.artifacts.layers import class_name, layer_name, layers_of
+from pytest_kerasload.artifacts.layers import class_name
 from pytest_kerasload.artifacts.record import Artifact, ConfigObject
 from pytest_kerasload.causes import cause
 from pytest_kerasload.causes.explaining import of_rejected_key, of_unknown_class, release_of
-from pytest_kerasload.causes.loader import Loader, Mark, is_legacy, models, release_number
+from pytest_kerasload.causes.loader import Loader, Mark, is_legacy, release_number
 from pytest_kerasload.causes.marks import marks
 from pytest_kerasload.environments.versions import Versions
 from pytest_kerasload.findings import Finding, Remedy
@@ -74,15 +74,11 @@ def _made_anew(artifact: Artifact, loader: Loader) -> Iterator[ConfigObject]:
     if artifact.format != "savedmodel":
         yield from artifact.objects
         return
-    inputs = {
-        f"{place}/{layer_name(layer)}" if place else layer_name(layer)
-        for entry, place in models(artifact.config)
-        if class_name(entry) == "Sequential"
-        for layer in layers_of(entry)
-    }
+    owners = {use.place: use.class_name for use in artifact.objects if use.kind in ("layer", "model")}
+    owners[""] = class_name(artifact.config) if artifact.config else ""
     for use in artifact.objects:
         if use.class_name == "InputLayer":
-            needed = use.place in inputs
+            needed = owners.get(use.place.rpartition("/")[0]) == "Sequential"
         else:
             known = exists_in(use.class_name, "layer", loader.versions.flavour, loader.release)
             needed = loader.keras < (2, 12) and use.kind == "layer" and bool(known)
