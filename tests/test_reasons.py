@@ -178,7 +178,10 @@ def test_what_differs_has_its_reason(name: str, zoo: Mapping[str, Any], versions
 @pytest.mark.parametrize(
     ("text", "code"),
     [
-        ("Layer count mismatch when loading weights from file. Model expected 0 layers, found 1", "lambda-call-fails"),
+        (
+            "Layer count mismatch when loading weights from file. Model expected 0 layers, found 1 saved layers.",
+            "lambda-call-fails",
+        ),
         ("Sequential model 'sequential' has already been configured to use input shape", "lambda-call-fails"),
         ("Unrecognized keyword arguments passed to LSTM: {'time_major': False}", "keras2-rnn-time-major"),
     ],
