@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pytest_kerasload.amendments import graph, values
+from pytest_kerasload.amendments import functions, graph, values
 from pytest_kerasload.amendments.change import Change, Draft
 from pytest_kerasload.artifacts.record import Artifact
 from pytest_kerasload.causes.explaining import release_of
@@ -61,6 +61,7 @@ def amended(artifact: Artifact, versions: Versions) -> Amendment | None:
 
 
 def _rules() -> Iterator[Any]:
+    yield from functions.RULES
     yield from values.RULES
     yield from graph.RULES
 

@@ -39,22 +39,73 @@ def _plain(dtype: Any) -> str:
 
 
 def _nested_calls(draft: Draft) -> Iterator[Change]:
-    """Calls of nested models: Keras 2 counts the call with which it was made, Keras 3 does not."""
-    if not draft.loader.keras3:
-        return
+    """Calls of nested models: Keras 2 counts the call with which one was made, Keras 3 does not."""
     for entry in draft.entries():
         if not is_functional(entry):
             continue
-        nested = {layer_name(layer) for layer in layers_of(entry) if is_model(layer)}
+        nested = {layer_name(layer) for layer in layers_of(entry) if _made_by_a_call(layer, draft.loader.keras3)}
         refs = [ref for layer in layers_of(entry) for ref in _references(layer.get("inbound_nodes"))]
         for key in ("input_layers", "output_layers"):
             refs += _references(entry["config"].get(key))
         for name in sorted(nested):
             mine = [ref for ref in refs if ref[0] == name]
-            if mine and min(ref[1] for ref in mine) > 0:
+            first = min((ref[1] for ref in mine), default=0)
+            if mine and (first > 0 if draft.loader.keras3 else first == 0):
                 for ref in mine:
-                    ref[1] -= 1
-                yield Change("count the calls of {} from 0", name, name)
+                    ref[1] += -1 if draft.loader.keras3 else 1
+                yield Change(f"count the calls of {{}} from {0 if draft.loader.keras3 else 1}", name, name)
+
+
+def _made_by_a_call(layer: Any, keras3: bool) -> bool:
+    """Whether a layer is a model with calls to count.
+
+    Of a Sequential, Keras 2 counts the first one where it begins with an InputLayer (keras/engine/functional.py,
+    _should_skip_first_node).
+    """
+    inner = layers_of(layer) if is_model(layer) else []
+    return is_model(layer) if keras3 else bool(inner) and class_name(inner[0]) == "InputLayer"
+
+
+def _tensor_arguments(draft: Draft) -> Iterator[Change]:
+    """Tensors that are keyword arguments of a call: Keras 3 finds them only where a call is written as it writes it."""
+    if not draft.loader.keras3:
+        return
+    for entry in draft.entries():
+        if not is_functional(entry):
+            continue
+        layers = layers_of(entry)
+        names = frozenset(layer_name(layer) for layer in layers if not is_model(layer))
+        for layer in layers:
+            nodes = layer.get("inbound_nodes")
+            if not isinstance(nodes, list):
+                continue
+            for place, node in enumerate(nodes):
+                new = _new_node(node, names)
+                if new is not None:
+                    nodes[place] = new
+                    yield Change("write the calls of {} as Keras 3 does", class_name(layer), layer_name(layer))
+
+
+def _new_node(node: Any, names: frozenset[str]) -> dict[str, Any] | None:
+    """A call with tensors among its keyword arguments in the words of Keras 3; None for any other."""
+    if not isinstance(node, list) or not all(isinstance(one, list) and len(one) == 4 for one in node) or not node:
+        return None
+    kwargs = node[0][3]
+    tensors = [_tensor(one[:3], names) for one in node]
+    if not isinstance(kwargs, dict) or any(tensor is None for tensor in tensors):
+        return None
+    if not any(_tensor(value, names) for value in kwargs.values()):
+        return None
+    given = {key: _tensor(value, names) or value for key, value in kwargs.items()}
+    return {"args": [tensors if len(tensors) > 1 else tensors[0]], "kwargs": given}
+
+
+def _tensor(value: Any, names: frozenset[str]) -> dict[str, Any] | None:
+    """A reference to what a layer answered as Keras 3 writes it; its shape and dtype are not read from there."""
+    if not isinstance(value, list) or len(value) != 3 or value[0] not in names:
+        return None
+    history = {"shape": [None], "dtype": "float32", "keras_history": value}
+    return {"class_name": "__keras_tensor__", "config": history}
 
 
 def _references(value: Any) -> list[list[Any]]:
@@ -96,27 +147,44 @@ def _nodes(draft: Draft) -> Iterator[Change]:
             nodes = layer.get("inbound_nodes")
             if not isinstance(nodes, list) or not any(isinstance(node, dict) for node in nodes):
                 continue
-            old = [_old_node(node) for node in nodes]
+            old = [_old_node(node, class_name(layer) or "") for node in nodes]
             if all(node is not None for node in old):
                 nodes[:] = old
                 yield Change("write the {} as Keras 2 does", "calls of layers")
 
 
-def _old_node(node: Any) -> list[Any] | None:
-    """One call in the words of Keras 2; None where it has none for it (tensors among the keyword arguments)."""
+_POSITIONAL = {"MultiHeadAttention": ("value", "key")}
+"""Names of what a layer takes by position behind its first input; Keras 2 keeps all but that one by name."""
+
+
+def _old_node(node: Any, class_name: str) -> list[Any] | None:
+    """One call in the words of Keras 2; None where it has none for it."""
     if not isinstance(node, dict):
         return None
     args, kwargs = node.get("args"), node.get("kwargs") or {}
-    if not isinstance(args, list) or len(args) != 1 or not isinstance(kwargs, dict):
+    if not isinstance(args, list) or not args or not isinstance(kwargs, dict):
+        return None
+    names = _POSITIONAL.get(class_name, ())
+    if len(args) > 1 + len(names):
         return None
     tensors = args[0] if isinstance(args[0], list) else [args[0]]
     histories = [_history(tensor) for tensor in tensors]
-    plain = {key: value for key, value in kwargs.items() if value is not None and _is_plain(value)}
-    lost = [value for value in kwargs.values() if value is not None and not _is_plain(value)]
-    # A mask is computed along the way there, and not given.
-    if not histories or any(one is None for one in histories) or any(not _is_mask(value) for value in lost):
+    given = {key: value for key, value in (*zip(names, args[1:], strict=False), *kwargs.items()) if value is not None}
+    # A mask that is empty is computed along the way there, and not given.
+    told = {key: _told(value) for key, value in given.items() if not _is_mask(value)}
+    if not histories or any(one is None for one in (*histories, *told.values())):
         return None
-    return [[*one, dict(plain)] for one in histories if one is not None]
+    return [[*one, dict(told)] for one in histories if one is not None]
+
+
+def _told(value: Any) -> Any:
+    """An argument of a call as Keras 2 keeps it: a tensor by the call that it came of; None for what it cannot keep."""
+    if isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, list) and value:
+        histories = [_history(one) for one in value]
+        return None if any(one is None for one in histories) else histories
+    return _history(value)
 
 
 def _history(tensor: Any) -> list[Any] | None:
@@ -127,13 +195,9 @@ def _history(tensor: Any) -> list[Any] | None:
     return list(history) if isinstance(history, list) and len(history) == 3 else None
 
 
-def _is_plain(value: Any) -> bool:
-    return isinstance(value, (bool, int, float, str))
-
-
 def _is_mask(value: Any) -> bool:
     """Whether a value is an empty mask."""
     return isinstance(value, list) and all(item is None for item in value)
 
 
-RULES: tuple[Rule, ...] = (_sequential_inputs, _nested_calls, _unwrapped, _nodes)
+RULES: tuple[Rule, ...] = (_sequential_inputs, _tensor_arguments, _unwrapped, _nodes, _nested_calls)

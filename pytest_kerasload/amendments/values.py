@@ -6,13 +6,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from pytest_kerasload.amendments.change import Change, Draft, Rule
-from pytest_kerasload.artifacts.builtins import exists_in
+from pytest_kerasload.artifacts.builtins import exists_in, is_builtin
 from pytest_kerasload.artifacts.layers import class_name
 from pytest_kerasload.causes.loader import is_legacy
 from pytest_kerasload.causes.marks import WRAPPED
 from pytest_kerasload.checks import version
-from pytest_kerasload.hazards.bytecode import decoded
-from pytest_kerasload.inspection.marshalled import parameters
 
 _DROP = "drop {} from the config"
 
@@ -33,47 +31,6 @@ _ONLY_TRAINING = ("_initializer", "_regularizer", "_constraint")
 """Ends of keys that no prediction of a saved model depends on: its weights are stored."""
 
 _INITIALIZER_KEYS = frozenset({"input_axes", "output_axes", "seed", "dtype"})
-
-
-_LAMBDA_KEYS = ("function_type", "module", "output_shape_type", "output_shape_module")
-"""What Keras 2 says beside a function, and Keras 3 in it (keras/src/layers/core/lambda_layer.py, 2.15 and 3.15)."""
-
-
-def _lambdas(draft: Draft) -> Iterator[Change]:
-    """Functions that are kept as code: a list in Keras 2, an object in ``.keras`` files of Keras 3."""
-    for entry in draft.entries() if draft.loader.keras3 else ():
-        config = entry["config"]
-        if class_name(entry) != "Lambda" or not isinstance(config, dict):
-            continue
-        name = str(config.get("name", ""))
-        if draft.artifact.format == "keras" and "function_type" in config:
-            for key in ("function", "output_shape"):
-                code = config.get(key)
-                if config.get(f"{key}_type") == "lambda" and isinstance(code, list) and len(code) == 3:
-                    inner = dict(zip(("code", "defaults", "closure"), code, strict=True))
-                    config[key] = {"class_name": "__lambda__", "config": inner}
-            for key in _LAMBDA_KEYS:
-                config.pop(key, None)
-            yield Change("write the function of {} as Keras 3 does", "Lambda", name)
-        yield from _default_values(config, name)
-
-
-def _default_values(config: dict[str, Any], name: str) -> Iterator[Change]:
-    """The default values of a function, which Keras 3 does not bring back, as arguments of its layer."""
-    held = config.get("function")
-    function = held.get("config") if isinstance(held, dict) else held
-    where: Any = "code" if isinstance(function, dict) else 0
-    rest: Any = "defaults" if isinstance(function, dict) else 1
-    if not isinstance(function, (dict, list)) or len(function) != 3:
-        return
-    code, defaults, given = function[where], function[rest], config.get("arguments") or {}
-    if not isinstance(code, str) or not isinstance(defaults, list) or not defaults or not isinstance(given, dict):
-        return
-    names = parameters(decoded(code))[-len(defaults) :]
-    if len(names) == len(defaults):
-        function[rest] = None
-        config["arguments"] = {**dict(zip(names, defaults, strict=True)), **given}
-        yield Change("pass {} as arguments of the Lambda", ", ".join(names), name)
 
 
 def _rejected_keys(draft: Draft) -> Iterator[Change]:
@@ -130,7 +87,9 @@ def _wrapped(draft: Draft) -> Iterator[Change]:
             held = config.get(key)
             for inner in held if isinstance(held, list) else [held]:
                 if isinstance(inner, dict) and "class_name" in inner and "module" not in inner:
-                    inner.update(module="keras.layers", registered_name=None)
+                    name = str(inner["class_name"])
+                    own = not is_builtin(name, "layer")  # found by its name among the custom objects
+                    inner.update(module=None if own else "keras.layers", registered_name=name if own else None)
                     yield Change("name the module of the layer in {}", use.class_name, f"{use.place}/{key}")
 
 
@@ -162,15 +121,51 @@ def _modules(draft: Draft) -> Iterator[Change]:
             yield Change("name {} where it is there", str(entry["class_name"]))
 
 
+_INITIALIZERS = ("Orthogonal", "OrthogonalInitializer")
+"""What Keras 3.7 and later call it, Keras 2 too, and what Keras 3.0 to 3.6 do."""
+
+
 def _orthogonal(draft: Draft) -> Iterator[Change]:
-    """Keras 3.7 and later write the initializer by its shorter name."""
+    """The initializer that has two names."""
     loader = draft.loader
-    if exists_in("Orthogonal", "initializer", loader.versions.flavour, loader.release) is not False:
+    for entry in draft.entries():
+        name = entry["class_name"]
+        if name in _INITIALIZERS and exists_in(name, "initializer", loader.versions.flavour, loader.release) is False:
+            entry["class_name"] = _INITIALIZERS[1 - _INITIALIZERS.index(name)]
+            yield Change("call the initializer {} by its other name", name)
+
+
+def _slopes(draft: Draft) -> Iterator[Change]:
+    """What LeakyReLU calls alpha in Keras 2, and negative_slope in Keras 3, which takes both."""
+    for entry in draft.entries() if not draft.loader.keras3 else ():
+        config = entry["config"]
+        if class_name(entry) == "LeakyReLU" and isinstance(config, dict) and "negative_slope" in config:
+            config["alpha"] = config.pop("negative_slope")
+            yield Change("call the {} of LeakyReLU alpha", "negative_slope", str(config.get("name", "")))
+
+
+_WORD_LAYERS = {"TextVectorization": "string", "StringLookup": "string", "IntegerLookup": "int64", "Hashing": "int64"}
+"""The dtype that Keras 2 asks layers for whose inputs are no numbers to compute with; Keras 3 writes float32."""
+
+
+def _word_dtypes(draft: Draft) -> Iterator[Change]:
+    for entry in draft.entries() if not draft.loader.keras3 else ():
+        config, wanted = entry["config"], _WORD_LAYERS.get(class_name(entry) or "")
+        if wanted is not None and isinstance(config, dict) and config.get("dtype", wanted) != wanted:
+            config["dtype"] = wanted
+            yield Change("give {} the dtype that Keras 2 asks for", str(class_name(entry)), str(config.get("name", "")))
+
+
+def _build_configs(draft: Draft) -> Iterator[Change]:
+    """How Keras 3 notes the shapes of layers with several inputs; Keras 2 builds all of them when it calls them."""
+    if draft.loader.keras3 or draft.artifact.format != "keras":
         return
     for entry in draft.entries():
-        if entry["class_name"] == "Orthogonal":
-            entry["class_name"] = "OrthogonalInitializer"
-            yield Change("call the initializer {} by its longer name", "Orthogonal")
+        if isinstance(entry.get("build_config"), dict) and str(entry.get("module", "")).startswith("keras."):
+            shape = entry["build_config"].get("input_shape")
+            if not isinstance(shape, list) or not all(size is None or isinstance(size, int) for size in shape):
+                del entry["build_config"]
+                yield Change("leave out the {} that Keras 3 notes", "shapes")
 
 
 def _axis_lists(draft: Draft) -> Iterator[Change]:
@@ -186,6 +181,17 @@ def _axis_lists(draft: Draft) -> Iterator[Change]:
             yield Change("write the {} as a number", "axis", str(config.get("name", "")))
 
 
+def _score_modes(draft: Draft) -> Iterator[Change]:
+    """A word that Keras 3.14 and later take for a function of that name in HDF5, where it is the default."""
+    if not draft.loader.keras3 or draft.loader.keras < (3, 14) or draft.artifact.format != "h5":
+        return
+    for entry in draft.entries():
+        config = entry["config"]
+        if class_name(entry) == "Attention" and isinstance(config, dict) and config.get("score_mode") == "dot":
+            del config["score_mode"]
+            yield Change(_DROP, "score_mode", str(config.get("name", "")))
+
+
 def _attention_shapes(draft: Draft) -> Iterator[Change]:
     """What MultiHeadAttention of Keras 2 takes out of its configuration; null, it is built at its first call."""
     if draft.loader.keras3 or draft.loader.tensorflow < (2, 6):
@@ -198,12 +204,15 @@ def _attention_shapes(draft: Draft) -> Iterator[Change]:
 
 
 RULES: tuple[Rule, ...] = (
-    _lambdas,
+    _word_dtypes,
+    _slopes,
     _rejected_keys,
+    _build_configs,
     _policies,
     _wrapped,
     _modules,
     _orthogonal,
     _axis_lists,
+    _score_modes,
     _attention_shapes,
 )

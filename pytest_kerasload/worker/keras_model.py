@@ -34,6 +34,23 @@ def _is(leaf: Any, kind: str) -> bool:
     return kind in type(leaf).__name__ or kind in type(spec).__name__ or bool(getattr(leaf, kind.lower(), False))
 
 
+def _told_apart(names: Sequence[str]) -> List[str]:
+    """The names of outputs as Keras 2 tells those of one layer apart (lstm, lstm_1); Keras 3 calls all of them alike.
+
+    keras/engine/functional.py, _set_output_names.
+    """
+    found: List[str] = []
+    counts: Dict[str, int] = {}
+    for name in names:
+        proposal = name
+        while proposal in found:
+            counts[name] = counts.get(name, 1)
+            proposal = "%s_%d" % (name, counts[name])
+            counts[name] += 1
+        found.append(proposal)
+    return found
+
+
 class KerasModel:
     """One Keras model: its inputs and outputs, what it predicts, its weights and its state."""
 
@@ -172,6 +189,9 @@ class KerasModel:
                     one.append(str(layer.name))
             one.append(str(index))
             found.append(one)
+        for aliases, name in zip(found, _told_apart([aliases[0] for aliases in found])):
+            if name not in aliases:
+                aliases.insert(0, name)
         return found
 
     # ---- what it predicts
