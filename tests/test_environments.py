@@ -48,7 +48,8 @@ def index(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch:
     wheel(folder, "tf-keras", "2.21.0", "tensorflow<2.22,>=2.21", module="tf_keras")
     wheel(folder, "numpy", "2.0.0", module="numpy")
     monkeypatch.setenv("UV_FIND_LINKS", str(folder))
-    monkeypatch.setenv("UV_NO_INDEX", "1")
+    (tmp_path / "simple").mkdir()
+    monkeypatch.setenv("UV_DEFAULT_INDEX", (tmp_path / "simple").as_uri())  # uv heeds no UV_NO_INDEX
     # What uv finds out of the machine's Pythons takes it seconds.
     monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path_factory.getbasetemp() / "uv"))
     monkeypatch.setenv("UV_PYTHON_DOWNLOADS", "never")
@@ -253,6 +254,18 @@ def test_a_package_of_a_url_is_installed(index: Path, tmp_path: Path) -> None:
     assert asked(found, "metadata.version('acme-layers')") == "1.0"
 
 
+def test_the_newest_is_found_without_making_it(index: Path) -> None:
+    assert uv.newest("keras>=3.0", sys.executable) == "3.15.1"
+    assert uv.newest("keras>=3.0,<3.15", sys.executable) == "3.10.0"
+    assert uv.newest("keras>=3.0,<3.10", sys.executable) is None
+    assert uv.newest("nothing-here>=1", sys.executable) is None
+    # tf_keras says which TensorFlow it wants; that is not asked.
+    assert uv.newest("tf_keras>=2.16", sys.executable) == "2.21.0"
+    assert making.resolvable(recipe.parse("tf2.21,keras==3.15.1"))
+    assert not making.resolvable(recipe.parse("tf2.21,keras==3.3.3"))
+    assert making.kept() == []
+
+
 # ---- what cannot be had
 
 
@@ -280,7 +293,6 @@ def test_all_are_resolved_before_one_is_made(index: Path) -> None:
 
 def test_no_network(index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made("tf2.21")
-    monkeypatch.delenv("UV_NO_INDEX")
     monkeypatch.delenv("UV_FIND_LINKS")
     monkeypatch.setenv("UV_INDEX_URL", "http://127.0.0.1:9/simple")
     monkeypatch.setenv("UV_DEFAULT_INDEX", "http://127.0.0.1:9/simple")
@@ -288,6 +300,18 @@ def test_no_network(index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     told = unavailable("tf2.20")
     assert told.startswith("tf2.20: the package index cannot be reached (")
     assert told.endswith(". In the cache: tensorflow-cpu==2.21.*")
+
+
+def test_without_a_network_nothing_is_taken_for_missing(index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UV_DEFAULT_INDEX", "http://127.0.0.1:9/simple")
+    monkeypatch.setenv("UV_HTTP_RETRIES", "0")
+    for ask in (
+        lambda: uv.newest("keras>=3.0", sys.executable),
+        lambda: making.resolvable(recipe.parse("tf2.21,keras==3.3.3")),
+    ):
+        with pytest.raises(uv.UvRefused) as refused:
+            ask()
+        assert refused.value.reason == "network"
 
 
 def test_a_cache_that_cannot_be_written(

@@ -1,531 +1,408 @@
-"""Measure which names and configuration keys each Keras release knows, and merge that into ``builtins.json``.
+"""Keep the table of Keras' names up to date: measure what it lacks, and merge that into ``builtins.json``::
 
-Run under the interpreter of each release, once to learn its names and default configurations, once more to try
-every other release's configuration keys on its classes; then merge, under any interpreter::
+    python tools/keras_table.py refresh                                     # releases that it does not have yet
+    python tools/keras_table.py refresh keras==3.15.1 tensorflow==2.15.1 tf_keras==2.21.0     # these, anew
 
-    releaseA/bin/python tools/keras_table.py measure > first/a.json
-    releaseA/bin/python tools/keras_table.py measure first/*.json > second/a.json
-    releaseA/bin/python tools/keras_table.py ops > second/ops-a.json
-    python tools/keras_table.py merge second/*.json > pytest_kerasload/artifacts/builtins.json
-
-A key counts as accepted where ``from_config`` of the class takes it, with a value that some release really writes,
-and as rejected where it raises an error that names the key. Runs on Python 3.7 and later, on TensorFlow 1.15 to now.
+uv makes an environment of each release, in the cache that ``--keras-env`` uses, and ``keras_measure.py`` runs in it:
+once for the names and for the configurations that the classes write, once more to try the configuration keys of every
+other release on its classes. The values for that are in ``keras_values.json``. Where a release brings a key that is
+not there yet, the other releases' classes are asked about that key, and about nothing else: what the table says of
+them stays.
 """
 
 from __future__ import annotations
 
-import copy
-import importlib
-import inspect
+import argparse
 import json
 import os
-import pathlib
-import re
+import subprocess
 import sys
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from itertools import chain
+from pathlib import Path
+from typing import Any
 
-NONSENSE = "no_keras_release_has_this_key"
-
-# Values for constructor parameters without a default, by parameter name; "ClassName.parameter" goes first.
-ARGUMENTS = {
-    "units": 3, "filters": 2, "kernel_size": 3, "rate": 0.5, "input_dim": 4, "output_dim": 3, "n": 2, "stddev": 1.0,
-    "Permute.dims": [1], "target_shape": [2], "axes": 1, "num_heads": 2, "key_dim": 2, "num_query_heads": 2,
-    "num_key_value_heads": 2, "head_dim": 2, "height": 4, "width": 4, "height_factor": 0.5, "width_factor": 0.5,
-    "target_height": 4, "target_width": 4, "factor": 0.5, "num_bins": 3, "num_tokens": 3, "bin_boundaries": [0.0, 1.0],
-    "scale": 0.5, "offset": 0.0, "equation": "ab,bc->ac", "output_shape": 3, "num_classes": 2, "target_class_ids": [0],
-    "recall": 0.5, "precision": 0.5, "sensitivity": 0.5, "specificity": 0.5, "initial_learning_rate": 0.1,
-    "decay_steps": 10, "decay_rate": 0.9, "boundaries": [1], "values": [1.0, 0.5], "first_decay_steps": 10,
-    "mask_value": 0.0, "size": 2, "cropping": 1, "padding": 1, "activation": "relu", "name": "float32",
-    "max_value": 1.0, "min_value": 0.0, "learning_rate": 0.1, "momentum": 0.9, "l2": 0.1, "value": 1.0,
-    "num_features": 3, "group_size": 2, "epsilon": 1e-3, "output_mode": "int", "bounding_box_format": "xyxy",
-    "vocabulary": None, "fft_length": 256, "alpha": 0.2, "normalized_shape": 3, "gain": 1.0, "boxes": 1,
-    "sequence_length": 8, "max_length": 8, "sequence_stride": 1, "norms": 1, "rank": 2, "pool_size": 2, "strides": 2,
-    "thresholds": 0.5, "curve": "ROC", "input_specs": None, "num_spectral_iterations": 1, "mode": "fan_in",
-    "distribution": "normal", "gamma": 2.0, "mean": 0.0, "variance": 1.0, "k": 2, "maxval": 1.0, "minval": 0.0,
-    "attention_axes": None, "initial_scale": 1.0, "loss_scale": "dynamic", "value_dim": None, "feature_dim": 2,
-}  # fmt: skip
-
-# Keys that only appear where the layer or optimizer is used in some way, with a value.
-CONDITIONAL = {
-    "layer": {
-        "batch_input_shape": [None, 4],
-        "batch_shape": [None, 4],
-        "lora_rank": 2,
-        "lora_alpha": 2,
-        "quantization_mode": "int8",
-        "input_dim": 4,
-        "input_length": None,
-        "activity_regularizer": None,
-        "dynamic": False,
-        "autocast": True,
-    },
-    "optimizer": {
-        "lr": 0.001,
-        "decay": 0.0,
-        "clipnorm": 1.0,
-        "clipvalue": 1.0,
-        "global_clipnorm": 1.0,
-        "jit_compile": False,
-        "is_legacy_optimizer": False,
-        "weight_decay": None,
-        "loss_scale_factor": None,
-        "gradient_accumulation_steps": None,
-    },
-}
-BUILT = {"MultiHeadAttention": {key: [None, 3, 4] for key in ("query_shape", "key_shape", "value_shape")}}
-CONFIGURED = (
-    "layer",
-    "optimizer",
-    "schedule",
-    "loss",
-    "metric",
-    "initializer",
-    "regularizer",
-    "constraint",
-    "policy",
-    "other",
+from keras_entries import (
+    Entry,
+    Table,
+    Values,
+    beyond,
+    entry_of,
+    minor_of,
+    place,
+    read,
+    text_of,
+    with_configurations,
+    write,
 )
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+from pytest_kerasload.environments import making, recipe, uv
+from pytest_kerasload.environments.releases import RELEASES, Minor, release
+
+MEASURE = Path(__file__).resolve().with_name("keras_measure.py")
+
+_KERAS_3 = (2, 16)
+"""The first TensorFlow that brings Keras 3."""
+_SECONDS = 3600
+"""A release is measured within a minute or so."""
+_TOLD = 30
+"""How many differences of a release are told one by one; git has them all."""
+_OWN = ("PYTHONPATH", "TF_USE_LEGACY_KERAS", "KERAS_TABLE_STANDALONE")
+"""Variables of this process that would make it another release, or another package."""
 
 
-class Release:
-    """The Keras of this interpreter: where its modules are, and what it is called."""
+class Mistake(Exception):
+    """What cannot be done, and what can."""
 
-    def __init__(self):
-        standalone = os.environ.get("KERAS_TABLE_STANDALONE")
-        if standalone:
-            import keras
 
-            self.api, self.flavour = keras, "standalone"
-            self.version, self.roots = keras.__version__, ["keras"]
-            return
-        import tensorflow as tf
+# ---- the releases
 
-        if os.environ.get("TF_USE_LEGACY_KERAS"):
-            import tf_keras
 
-            self.api, self.flavour = tf_keras, "tf_keras"
-            self.version, self.roots = tf_keras.__version__, ["tf_keras.src", "tf_keras"]
-            return
-        try:
-            import keras
+@dataclass(frozen=True)
+class Target:
+    """A release to be measured: ``keras==3.15.*``."""
 
-            self.version = keras.__version__
-        except ImportError:
-            keras = None
-            self.version = tf.__version__
-        self.flavour = "keras3" if self.version.startswith("3") else "keras2"
-        self.api = keras if self.flavour == "keras3" else tf.keras
-        self.roots = ["keras.src", "keras"] if keras else ["tensorflow.python.keras"]
-        if keras and self.flavour == "keras2" and not hasattr(keras, "src"):
-            self.roots = ["keras"]
+    package: str
+    version: str
 
-    def module(self, name):
-        """An internal module by its path below the package, or None."""
-        for root in self.roots:
-            try:
-                return importlib.import_module(root + "." + name)
-            except ImportError:
-                continue
+    def __str__(self) -> str:
+        return f"{self.package}=={self.version}"
+
+    @property
+    def minor(self) -> Minor:
+        return minor_of(self.version)
+
+    @property
+    def entry(self) -> Entry | None:
+        """Where its names and keys go; None for a TensorFlow whose Keras has a version of its own."""
+        if self.package != "tensorflow":
+            return ("keras3" if self.package == "keras" else "tf_keras"), self.minor
+        return ("keras2", self.minor) if self.minor < _KERAS_3 and self.minor != _CALLED_2_4 else None
+
+
+_CALLED_2_4 = (2, 5)
+"""tf.keras of this TensorFlow says that it is 2.4.0, and is looked up as that."""
+
+_GIVE = "give a release like keras==3.15.1, tensorflow==2.15.1 or tf_keras==2.21.0"
+
+
+def target(text: str) -> Target:
+    """The release that an argument stands for; the newest patch where it names none."""
+    try:
+        wanted = Requirement(text)
+    except InvalidRequirement:
+        raise Mistake(f"{text!r} is no release; {_GIVE}") from None
+    name = canonicalize_name(wanted.name)
+    versions = [one.version.removesuffix(".*") for one in wanted.specifier if one.operator == "=="]
+    if len(wanted.specifier) != 1 or not versions or versions[0].count(".") < 1:
+        raise Mistake(f"{text!r} is no release; {_GIVE}")
+    package = {"tensorflow-cpu": "tensorflow", "tf-keras": "tf_keras"}.get(name, name)
+    if package not in ("keras", "tensorflow", "tf_keras"):
+        raise Mistake(f"{text!r}: {wanted.name} is not in the table; {_GIVE}")
+    minor = minor_of(versions[0])
+    try:
+        known = RELEASES[0] if package == "keras" else release(minor)
+    except ValueError as error:
+        raise Mistake(f"{text!r}: {error}; what the table has of older ones stays") from None
+    if package == "keras" and minor < (2, 6):
+        raise Mistake(f"{text!r}: no environment is made of it; what the table has of it stays. {_GIVE.capitalize()}")
+    if (package == "keras" and minor < (3, 0)) or (package == "tf_keras" and known.minor < _KERAS_3):
+        raise Mistake(f"{text!r}: this Keras is measured in its TensorFlow; give tensorflow=={text_of(minor)}")
+    return Target(package, versions[0] if versions[0].count(".") > 1 else f"{versions[0]}.*")
+
+
+def missing(table: Table, tensorflows: Iterable[Minor], others: Iterable[Target]) -> list[Target]:
+    """What the table lacks of these releases of TensorFlow, and of these others."""
+    each = [Target("tensorflow", f"{text_of(minor)}.*") for minor in sorted(tensorflows)]
+    found = [one for one in each if one.minor not in table.tensorflow or one.entry not in {None, *table.releases}]
+    lacking = (one for one in others if one.entry not in table.releases)
+    return [*found, *sorted(lacking, key=lambda one: (one.package, one.minor))]
+
+
+def again(entry: Entry) -> Target | None:
+    """How a release of the table is measured once more; None where no environment can be made of it."""
+    flavour, minor = entry
+    if flavour == "standalone" or (flavour == "keras2" and minor < RELEASES[0].minor):
         return None
-
-    def public(self, name):
-        """A module of the public interface, or None."""
-        found = self.api
-        for part in name.split("."):
-            found = getattr(found, part, None)
-        return found
+    package = {"keras3": "keras", "keras2": "tensorflow"}.get(flavour, flavour)
+    return Target(package, f"{text_of(minor)}.*")
 
 
-def members(module):
-    return {} if module is None else {k: v for k, v in vars(module).items() if not k.startswith("_")}
+def pythons() -> list[str]:
+    """The interpreters at hand of every Python that a TensorFlow was built for, the newest first."""
+    later = release((RELEASES[-1].minor[0], RELEASES[-1].minor[1] + 1))
+    versions = {version for one in (*RELEASES, later) for version in one.pythons}
+    found = (uv.python([version]) for version in sorted(versions, key=Version, reverse=True))
+    return [one for one in found if one]
 
 
-def tables(release):
-    """Every name to object table that the release looks names up in, by kind."""
-    found = {}
+def patches(package: str, since: Minor, interpreter: str) -> Iterator[str]:
+    """The newest patch of each minor release that the package index has for an interpreter, the newest first."""
+    below = ""
+    while version := uv.newest(f"{package}>={text_of(since)}{below}", interpreter):
+        yield version
+        below = f",<{text_of(minor_of(version))}"
 
-    def add(kind, table):
-        # The first one wins: Keras 3 keeps stubs of the legacy optimizers under the same names.
-        seen = found.setdefault(kind, {})
-        for name, value in table.items():
-            if isinstance(name, str) and not inspect.ismodule(value):
-                seen.setdefault(name, value)
 
-    serialization = release.module("layers.serialization")
-    if serialization is not None:
-        if hasattr(serialization, "populate_deserializable_objects"):
-            serialization.populate_deserializable_objects()
-            add("layer", serialization.LOCAL.ALL_OBJECTS)
-        else:
-            add("layer", members(serialization))
-    for name in ("layers", "models", "layers.experimental.preprocessing", "layers.experimental", "experimental",
-                 "layers.recurrent", "layers.recurrent_v2", "engine.functional", "engine.sequential",
-                 "engine.training", "models.functional", "engine.input_layer", "engine.base_layer",
-                 "layers.core.tf_op_layer", "premade", "premade_models", "layers.core.input_layer",
-                 # Keras 3 has a module of this name too, which loading does not look into.
-                 *(["legacy.layers"] if release.flavour == "standalone" else [])):  # fmt: skip
-        add("layer", members(release.module(name)))
-        add("layer", members(release.public(name)))
-    simple = {
-        "optimizer": ("optimizers", "optimizers.legacy", "optimizers.experimental", "optimizer_v2", "mixed_precision",
-                      "mixed_precision.experimental", "mixed_precision.loss_scale_optimizer", "optimizer_v1",
-                      "optimizers.optimizer_v1", "optimizers.legacy.optimizer_v1"),
-        "schedule": ("optimizers.schedules", "optimizer_v2.learning_rate_schedule",
-                     "optimizers.schedules.learning_rate_schedule"),
-        "loss": ("losses",),
-        "metric": ("metrics",),
-        "initializer": ("initializers",),
-        "regularizer": ("regularizers",),
-        "constraint": ("constraints",),
-        "activation": ("activations",),
-        "policy": ("mixed_precision", "mixed_precision.experimental", "dtype_policies", "mixed_precision.policy",
-                   "mixed_precision.loss_scale"),
-    }  # fmt: skip
-    for kind, names in simple.items():
-        for name in names:
-            internal = release.module(name)
-            if release.flavour == "keras3" and hasattr(internal, "ALL_OBJECTS_DICT"):
-                # This alone is asked for a name; public aliases such as keras.initializers.Orthogonal (3.3) are not.
-                add(kind, internal.ALL_OBJECTS_DICT)
-                add(kind, members(internal) if kind == "optimizer" else {})  # looked up in lower case
-                continue
-            # Optimizers: the public one first, as the module inside Keras 2.11 to 2.15 has the legacy one in its place.
-            add(kind, members(release.public(name)) if kind == "optimizer" else {})
-            add(kind, members(internal))
-            add(kind, members(release.public(name)))
-    initializers = release.module("initializers")
-    if hasattr(initializers, "populate_deserializable_objects"):
-        initializers.populate_deserializable_objects()
-        add("initializer", initializers.LOCAL.ALL_OBJECTS)
+@cache
+def tensorflows() -> tuple[Minor, ...]:
+    """Every TensorFlow of which environments are made: those that are known, and later ones that the index has."""
+    last = RELEASES[-1]
+    name = Requirement(recipe.parse(last.spec).requirements[0]).name
+    later = chain.from_iterable(patches(name, last.minor, one) for one in pythons())
+    return tuple(sorted({*(one.minor for one in RELEASES), *map(minor_of, later)}))
+
+
+def pure(package: str, since: Minor) -> list[str]:
+    """The newest patch of every minor release of a package without code of a Python's own.
+
+    Its later releases give up old Pythons, and none asks for an old one.
+    """
+    found = [version for one in pythons()[:1] for version in patches(package, since, one)]
+    if not found:
+        raise Mistake(f"the package index has no {package} for any Python at hand; install one that uv finds")
     return found
 
 
-def registered(release):
-    """Keras' own classes that are looked up under a package name, such as ``Custom>Adam``."""
-    for name in ("saving.object_registration", "utils.generic_utils", "saving.legacy.serialization"):
-        module = release.module(name)
-        for attribute in ("_GLOBAL_CUSTOM_OBJECTS", "GLOBAL_CUSTOM_OBJECTS"):
-            table = getattr(module, attribute, None)
-            if table:
-                return {
-                    k: v for k, v in table.items()
-                    if re.match(r"(tf_)?keras\.|tensorflow\.(python\.)?keras", getattr(v, "__module__", ""))
-                }  # fmt: skip
-    return {}
+def others() -> list[Target]:
+    """Every Keras 3 and tf_keras of the index."""
+    since = {"keras": (3, 0), "tf_keras": _KERAS_3}
+    return [Target(package, version) for package, first in since.items() for version in pure(package, first)]
 
 
-def first(release, *paths):
-    for path in paths:
-        name, attribute = path.rsplit(".", 1)
-        for module in (release.module(name), release.public(name)):
-            if hasattr(module, attribute):
-                return getattr(module, attribute)
-    return None
-
-
-def names_by_kind(release):
-    """``{kind: {name: class or function}}``."""
-    bases = {
-        "layer": first(release, "engine.base_layer.Layer", "layers.layer.Layer", "layers.Layer"),
-        "model": first(release, "engine.training.Model", "models.model.Model", "models.Model"),
-        "loss": first(release, "losses.Loss", "losses.loss.Loss"),
-        "metric": first(release, "metrics.Metric", "metrics.base_metric.Metric"),
-        "optimizer": first(release, "optimizers.Optimizer", "optimizers.optimizer.Optimizer"),
-        "schedule": first(release, "optimizers.schedules.LearningRateSchedule"),
-        "constraint": first(release, "constraints.Constraint"),
-        "regularizer": first(release, "regularizers.Regularizer"),
-        "operation": first(release, "ops.operation.Operation"),
-    }
-    layer, model = bases["layer"], bases["model"]
-    kinds = {kind: {} for kind in (*CONFIGURED, "model", "operation", "activation", "function")}
-    for kind, table in tables(release).items():
-        for name, value in table.items():
-            if name.startswith("_"):
-                continue
-            if kind == "layer":
-                # DenseFeatures and its like are layers by duck typing in some releases.
-                if inspect.isclass(value) and model is not None and issubclass(value, model):
-                    kinds["model"][name] = value
-                elif inspect.isclass(value) and (issubclass(value, layer) or hasattr(value, "compute_output_shape")):
-                    kinds["layer"][name] = value
-            elif inspect.isclass(value):
-                base = bases.get(kind)
-                own = value.__module__.split(".")[0] in ("keras", "tf_keras", "tensorflow")
-                if kind == "optimizer":
-                    if (
-                        hasattr(value, "apply_gradients")
-                        or hasattr(value, "get_updates")
-                        or name == "LossScaleOptimizer"
-                    ):
-                        kinds[kind][name] = value
-                elif kind == "policy":
-                    if re.search(r"Policy|LossScale$|LossScale(?!Opt)", name):
-                        kinds[kind][name] = value
-                elif own and (issubclass(value, base) if base else hasattr(value, "from_config")):
-                    kinds[kind][name] = value
-            elif inspect.isroutine(value) and kind in ("loss", "metric", "activation", "initializer", "regularizer"):
-                home = getattr(value, "__module__", "") or ""
-                if kind == "activation" and re.search(r"activation|\bops\b|backend|nn_ops|gen_nn", home):
-                    kinds["activation"][name] = value
-                elif kind in ("loss", "metric") and re.search(r"losses|metrics|numerics|confusion", home):
-                    kinds["function"][name] = value
-                elif kind not in ("loss", "metric", "activation") and kind + "s" in home:
-                    kinds[kind][name] = value
-    for kind in ("activation", "function", "initializer", "regularizer"):
-        for helper in ("get", "serialize", "deserialize", "populate_deserializable_objects"):
-            kinds[kind].pop(helper, None)
-    kinds["function"] = {
-        k: v for k, v in kinds["function"].items() if not k.startswith(("is_", "serialize_", "deserialize_"))
-    }
-    for name in ("clone_metric", "clone_metrics"):
-        kinds["function"].pop(name, None)
-    for name in ("acc", "accuracy", "ce", "crossentropy", "Accuracy", "Crossentropy"):
-        kinds["function"].setdefault(name, None)
-    if bases["operation"] is not None:
-        for part in ("core", "einops", "fft", "image", "linalg", "math", "ml", "nn", "numpy", "node"):
-            for name, value in members(release.module("ops." + part)).items():
-                if inspect.isclass(value) and issubclass(value, bases["operation"]) and not issubclass(value, layer):
-                    kinds["operation"][name] = value
-    for name, value in registered(release).items():
-        for kind, base in bases.items():
-            fits = inspect.isclass(value) and base is not None and issubclass(value, base)
-            if kind == "optimizer":
-                fits = fits or hasattr(value, "apply_gradients")
-            if fits and kind != "operation" and not (kind == "layer" and issubclass(value, model)):
-                kinds[kind][name] = value
-    if release.flavour != "keras3":
-        # Keras 2.11 to 2.15 have two optimizers of each name; configurations of older releases get this one.
-        for name, value in members(release.public("optimizers.legacy")).items():
-            if hasattr(value, "apply_gradients"):
-                kinds["optimizer"]["legacy>" + name] = value
-    known = {name for table in kinds.values() for name in table}
-    for space in ("quantizers", "random", "utils", "distribution"):
-        for name, value in members(release.public(space)).items():
-            if inspect.isclass(value) and hasattr(value, "from_config") and name not in known:
-                kinds["other"][name] = value
-    return kinds
-
-
-def plain(value):
-    """A configuration value as JSON holds it; None where it cannot."""
-    if isinstance(value, dict):
-        return {str(k): plain(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [plain(v) for v in value]
-    if hasattr(value, "as_list"):
-        return value.as_list()
-    if hasattr(value, "tolist"):
-        return value.tolist()
-    if isinstance(value, (str, int, float, bool, type(None))):
-        return value
-    return None
-
-
-def example(release, name, cls):
-    """An instance of the class, made with as few arguments as it takes; None where that does not work."""
-    layers, optimizers = release.public("layers"), release.public("optimizers")
-    builders = {
-        "layer": lambda: layers.LSTM(3) if name.endswith("Bidirectional") else layers.Dense(3),
-        "cell": lambda: layers.SimpleRNNCell(3),
-        "cells": lambda: [layers.SimpleRNNCell(3)],
-        "inner_optimizer": optimizers.SGD,
-        "optimizer": optimizers.SGD,
-        "opt": optimizers.SGD,
-        "fn": lambda: release.public("losses").mean_squared_error,
-        "layers": lambda: [layers.Rescaling(0.5)],
-    }
-    if name in ("ConvLSTM2D", "ConvLSTM1D", "ConvLSTM3D", "Lambda"):
-        builders["function"] = lambda: release.public("activations").relu
-    arguments = {}
-    for parameter in list(inspect.signature(cls.__init__).parameters.values())[1:]:
-        if parameter.default is not parameter.empty or parameter.kind in (2, 4):
-            continue
-        key = parameter.name
-        if name + "." + key in ARGUMENTS:
-            arguments[key] = ARGUMENTS[name + "." + key]
-        elif key in builders:
-            arguments[key] = builders[key]()
-        elif key in ARGUMENTS:
-            arguments[key] = ARGUMENTS[key]
-        else:
-            print("no value for", name, key, file=sys.stderr)
-            return None
-    if name == "LossScaleOptimizer" and "dynamic" in inspect.signature(cls.__init__).parameters:
-        arguments["dynamic"] = True
-    if name == "Lambda":
-        arguments["function"] = release.public("activations").relu
-    if name == "InputLayer":
-        arguments["shape" if "shape" in inspect.signature(cls.__init__).parameters else "input_shape"] = (4,)
-    if name == "Discretization":
-        arguments["bin_boundaries"] = [0.0, 1.0]
-    if name == "CategoryEncoding":
-        arguments["output_mode"] = "count"
-    try:
-        return cls(**arguments)
-    except Exception as error:
-        print("cannot make", name, repr(error)[:150], file=sys.stderr)
-        return None
-
-
-def accepts(cls, config, key, values):
-    """True, False, or None where it cannot be told."""
-    answers = set()
-    for value in values:
+@cache
+def environment(one: Target) -> tuple[str, recipe.Recipe]:
+    """The environment that holds a release, with the spec that asks for it; Unavailable where none can be had."""
+    if one.package == "tensorflow":
+        spec = f"tf{one.version.removesuffix('.*')}"
+        return spec, recipe.parse(spec)
+    if one.package == "tf_keras":
+        spec = f"tf{text_of(one.minor)},{one}"
+        return spec, recipe.parse(spec, legacy=True)
+    # Keras does not say which TensorFlow it needs; each TensorFlow says which Keras.
+    for minor in reversed(tensorflows()):
+        spec = f"tf{text_of(minor)},{one}"
         try:
-            cls.from_config({**copy.deepcopy(config), key: copy.deepcopy(value)})
-            return True
-        except Exception as error:
-            text = str(error).split("Exception encountered:")[-1]
-            named = re.search(rf"(?<!\w){re.escape(key)}(?!\w)", text) or "takes no arguments" in text
-            answers.add(False if named else None)
-    return False if answers == {False} else None
+            if minor >= _KERAS_3 and making.resolvable(found := recipe.parse(spec)):
+                return spec, found
+        except uv.UvRefused as refused:
+            raise making.Unavailable(f"{one}: {refused}") from None
+    raise making.Unavailable(f"{one}: the package index has none, or no TensorFlow that goes with it")
 
 
-def measure(others):
-    release = Release()
-    kinds = names_by_kind(release)
-    configs, answers = {}, {}
-    for kind in CONFIGURED:
-        for name, cls in sorted(kinds[kind].items()):
-            if not inspect.isclass(cls):
-                continue
-            made = example(release, name, cls)
-            try:
-                config = plain(made.get_config()) if made is not None else None
-            except Exception as error:
-                print("no config of", name, repr(error)[:150], file=sys.stderr)
-                continue
-            if config is not None:
-                configs.setdefault(kind, {})[name] = config
-    for kind, mine in configs.items() if others else ():
-        for name, config in mine.items():
-            cls = kinds[kind][name]
-            if not hasattr(cls, "from_config"):
-                continue
-            try:
-                cls.from_config(copy.deepcopy(config))
-            except Exception as error:
-                print("own config refused", kind, name, repr(error)[:150], file=sys.stderr)
-                continue
-            if accepts(cls, config, NONSENSE, [1]) is not False:
-                answers.setdefault(kind, {})[name] = None
-                continue
-            conditional = {**CONDITIONAL.get(kind, {}), **BUILT.get(name, {})}
-            universe = {key: [value] for key, value in conditional.items()}
-            for other in others:
-                table = other["configs"].get(kind, {})
-                for key, value in [*table.get(name, {}).items(), *table.get(name.split(">")[-1], {}).items()]:
-                    seen = universe.setdefault(key, [])
-                    if value not in seen and len(seen) < 4:
-                        seen.append(value)
-            result = dict.fromkeys(config, True)
-            for key, values in universe.items():
-                if key not in result:
-                    result[key] = accepts(cls, config, key, values)
-            answers.setdefault(kind, {})[name] = result
-    for name, cls in kinds["operation"].items():
-        # Operations are made by cls(**config), so that the signature tells all.
-        parameters = list(inspect.signature(cls.__init__).parameters.values())[1:]
-        swallows = any(parameter.kind == parameter.VAR_KEYWORD for parameter in parameters)
-        answers.setdefault("operation", {})[name] = None if swallows else {p.name: True for p in parameters}
-    return {
-        "flavour": release.flavour,
-        "version": release.version,
-        "names": {kind: sorted(table) for kind, table in kinds.items()},
-        "configs": configs,
-        "accepts": answers,
-    }
+# ---- measuring
 
 
-def operations():
-    """Every op that this TensorFlow registers, hidden ones too."""
-    import tensorflow as tf
-    from tensorflow.core.framework import op_def_pb2
+@dataclass(frozen=True)
+class Bench:
+    """Where releases are measured."""
 
+    folder: Path
+
+    def configurations(self, one: Target) -> dict[str, Any]:
+        """A release's names and what its classes write."""
+        return self._run(one, "measure")
+
+    def answers(self, one: Target, values: Values) -> dict[str, Any]:
+        """Its names, and which of these keys its classes take."""
+        given = self.folder / "values.json"
+        given.write_text(json.dumps(values), encoding="utf-8")
+        return self._run(one, "measure", str(given))
+
+    def ops(self, one: Target) -> list[str]:
+        """The ops of a TensorFlow."""
+        found: list[str] = self._run(one, "ops")["ops"]
+        return found
+
+    def _run(self, one: Target, command: str, *more: str) -> dict[str, Any]:
+        spec, made = environment(one)
+        making.make([(spec, made)], tell)
+        variables = {key: value for key, value in os.environ.items() if key not in _OWN}
+        variables |= {"CUDA_VISIBLE_DEVICES": "", "TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow"}
+        if one.package == "tf_keras":
+            variables["TF_USE_LEGACY_KERAS"] = "1"
+        out = self.folder / "out.json"
+        out.unlink(missing_ok=True)
+        ran = [str(making.interpreter(made)), str(MEASURE), command, str(out), *more]
+        try:
+            done = subprocess.run(
+                ran, cwd=self.folder, env=variables, capture_output=True, text=True, errors="replace", timeout=_SECONDS
+            )
+        except subprocess.TimeoutExpired:
+            raise making.Unavailable(f"{one}: it was not measured within {_SECONDS} s") from None
+        if done.returncode or not out.exists():
+            last = (done.stderr.strip().splitlines() or ["nothing was said"])[-1]
+            raise making.Unavailable(f"{one}: it cannot be measured (in {spec}, exit status {done.returncode}): {last}")
+        found: dict[str, Any] = json.loads(out.read_text(encoding="utf-8"))
+        if command == "measure" and entry_of(found) != one.entry:
+            raise making.Unavailable(f"{one}: {spec} holds {_title(entry_of(found))}")
+        return found
+
+
+def tell(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _title(entry: Entry) -> str:
+    return f"{'Keras' if entry[0].startswith('keras') else entry[0]} {text_of(entry[1])}"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a refresh comes to, and what could not be done."""
+
+    table: Table
+    values: Values
+    failed: tuple[str, ...] = ()
+    unasked: tuple[Entry, ...] = ()
+    """Releases that are not asked about new keys, as no environment is made of them."""
+    new: Values = field(default_factory=dict)
+    """Values of the keys that no release wrote before."""
+
+
+def refresh(targets: Sequence[Target], table: Table, values: Values, bench: Bench) -> Outcome:
+    """Measure releases and merge them in."""
+    failed: list[str] = []
+    first: dict[Target, dict[str, Any]] = {}
+    for one in targets:
+        try:
+            if one.package == "tensorflow":
+                tell(f"{one}: ops")
+                table = table.with_ops(one.minor, bench.ops(one))
+            if one.entry:
+                tell(f"{one}: names and configurations")
+                first[one] = bench.configurations(one)
+        except making.Unavailable as error:
+            failed.append(str(error))
+    old = values
+    for _, measured in sorted(first.items(), key=lambda pair: place(entry_of(pair[1]))):
+        values = with_configurations(values, measured)
+    done = set()
+    for one, _ in first.items():
+        try:
+            tell(f"{one}: every release's keys")
+            measured = bench.answers(one, values)
+        except making.Unavailable as error:
+            failed.append(str(error))
+            continue
+        table = table.with_measured(measured)
+        done.add(one.entry)
+    new = beyond(values, old)
+    unasked: list[Entry] = []
+    for entry in sorted(table.releases - done, key=place):
+        asked = table.unanswered(entry, new)
+        if not asked:
+            continue
+        other = again(entry)
+        if other is None:
+            unasked.append(entry)
+            continue
+        try:
+            tell(f"{other}: {_count(asked)} new keys")
+            table = table.with_answers(bench.answers(other, asked), asked)
+        except making.Unavailable as error:
+            failed.append(
+                f"{error}; it was not asked about new keys: refresh {' '.join(map(str, first))} asks it again"
+            )
+            values = old  # in which they are new still
+    return Outcome(table, values, tuple(failed), tuple(unasked), new)
+
+
+def _count(values: Values) -> int:
+    return sum(len(keys) for table in values.values() for keys in table.values())
+
+
+def changes(old: Table, new: Table) -> list[str]:
+    """What a table has that the old one has not, a line each."""
+    lines = []
+    known = {one for entry in old.releases for one in old.names_of(entry)}
+    for entry in sorted(new.releases, key=place):
+        names, answers = new.names_of(entry), new.answers_of(entry)
+        if entry not in old.releases:
+            lines.append(
+                f"{_title(entry)}: added, {len(names)} names ({len(names - known)} that no release had), "
+                f"{len(answers)} keys"
+            )
+            unmeasured = sorted(name for kind, name in names - known if _unmeasured(new, entry, kind, name))
+            if unmeasured:
+                lines.append(f"  no instance could be made of {', '.join(unmeasured)}: see ARGUMENTS in {MEASURE.name}")
+            continue
+        before, answered = old.names_of(entry), old.answers_of(entry)
+        more = [f"+{name} ({kind})" for kind, name in sorted(names - before)]
+        more += [f"-{name} ({kind})" for kind, name in sorted(before - names)]
+        filled = 0
+        for kind, name, key in sorted(answered.keys() | answers.keys()):
+            was, now = answered.get((kind, name, key)), answers.get((kind, name, key))
+            if was is None:
+                filled += 1
+            elif was != now and (kind, name) in names:
+                more.append(f"{name}.{key} ({kind}): {_word(was)} -> {_word(now)}")
+        if filled:
+            more.insert(0, f"{filled} answers more")
+        if more:
+            lines.append(f"{_title(entry)}: {_listed(more)}")
+    for minor in sorted(new.tensorflow):
+        mine = {name for name, there in new.ops.items() if minor in there}
+        if minor not in old.tensorflow:
+            lines.append(f"TensorFlow {text_of(minor)}: added, {len(mine)} ops ({len(mine - old.ops.keys())} new)")
+        elif mine != (was_there := {name for name, there in old.ops.items() if minor in there}):
+            signs = [f"+{name}" for name in sorted(mine - was_there)]
+            signs += [f"-{name}" for name in sorted(was_there - mine)]
+            lines.append(f"TensorFlow {text_of(minor)}: {_listed(signs)}")
+    return lines
+
+
+def _unmeasured(table: Table, entry: Entry, kind: str, name: str) -> bool:
+    if kind in ("model", "activation", "function", "operation"):  # nothing is made of these
+        return False
+    return not any(entry in known for _, known in table.keys.get(kind, {}).get(name, {}).values())
+
+
+def _listed(items: Sequence[str]) -> str:
+    more = f", and {len(items) - _TOLD} more" if len(items) > _TOLD else ""
+    return ", ".join(items[:_TOLD]) + more
+
+
+def _word(answer: bool | None) -> str:
+    return {True: "taken", False: "refused", None: "unknown"}[answer]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description="Keep the table of Keras' names up to date.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    refreshing = commands.add_parser("refresh", help="measure releases and merge them into the table")
+    refreshing.add_argument("releases", nargs="*", metavar="RELEASE", help=f"{_GIVE}; none: those that it lacks")
+    chosen = parser.parse_args(arguments)
     try:
-        from tensorflow.python.client import pywrap_tf_session as session
-
-        buffer = session.TF_GetAllOpList()
-    except (ImportError, AttributeError):
-        from tensorflow.python import pywrap_tensorflow as session
-
-        buffer = session.TF_GetAllOpList()
-    found = op_def_pb2.OpList()
-    found.ParseFromString(session.TF_GetBuffer(buffer))
-    return {"version": tf.__version__, "ops": sorted(op.name for op in found.op)}
-
-
-def minor(version):
-    return ".".join(version.split("-")[0].split(".")[:2])
-
-
-def numbers(version):
-    return [int(part) for part in minor(version).split(".")]
-
-
-def merge(measured):
-    """The table: releases in order; names by kind and set of releases; keys by class and set of releases.
-
-    A set of releases is a number whose bit n stands for release n, in hexadecimal. The keys of a class are grouped by
-    ``accepted/known``: the releases that take the key, and those where it is known whether they do. Of TensorFlow's
-    ops there are only those that some release does not have.
-    """
-    with_ops = sorted((one for one in measured if "ops" in one), key=lambda one: numbers(one["version"]))
-    measured = [one for one in measured if "ops" not in one]
-    order = {"standalone": 0, "keras2": 1, "tf_keras": 2, "keras3": 3}
-    measured = sorted(measured, key=lambda one: (order[one["flavour"]], numbers(one["version"])))
-    names, keys = {}, {}
-    for bit, one in enumerate(measured):
-        for kind, table in one["names"].items():
-            for name in table:
-                names.setdefault(kind, {})[name] = names.get(kind, {}).get(name, 0) | 1 << bit
-        for kind, table in one["accepts"].items():
-            for name, result in table.items():
-                entry = keys.setdefault(kind, {}).setdefault(name, {})
-                for key, answer in (result or {"*": True}).items():
-                    if answer is not None:
-                        yes, known = entry.get(key, (0, 0))
-                        entry[key] = (yes | answer << bit, known | 1 << bit)
-
-    ops = {}
-    for bit, one in enumerate(with_ops):
-        for name in one["ops"]:
-            ops[name] = ops.get(name, 0) | 1 << bit
-
-    for name, entry in keys.get("operation", {}).items():
-        there = names["operation"][name]
-        keys["operation"][name] = {key: (yes, there) for key, (yes, _) in entry.items()}
-
-    def grouped(table):
-        groups = {}
-        for name, mask in sorted(table.items()):
-            masks = mask if isinstance(mask, tuple) else (mask,)
-            groups.setdefault("/".join(format(one, "x") for one in masks), []).append(name)
-        return {mask: " ".join(group) for mask, group in groups.items()}
-
-    return {
-        "releases": [[one["flavour"], minor(one["version"])] for one in measured],
-        "ops": {
-            "releases": [minor(one["version"]) for one in with_ops],
-            "names": grouped({name: mask for name, mask in ops.items() if mask != (1 << len(with_ops)) - 1}),
-        },
-        "names": {kind: grouped(table) for kind, table in names.items()},
-        "keys": {kind: {name: grouped(entry) for name, entry in sorted(table.items())} for kind, table in keys.items()},
-    }
-
-
-def main(arguments):
-    command, files = arguments[0], arguments[1:]
-    loaded = [json.loads(pathlib.Path(name).read_text()) for name in files]
-    if command == "measure":
-        json.dump(measure(loaded), sys.stdout)
-    elif command == "ops":
-        json.dump(operations(), sys.stdout)
-    else:
-        text = json.dumps(merge(loaded), sort_keys=False, separators=(",", ":"))
-        print(text.replace('},"', '},\n"'))
+        targets = list(dict.fromkeys(map(target, chosen.releases)))
+        table, values = read()
+        targets = targets or missing(table, tensorflows(), others())
+        if not targets:
+            print("The table has every release.")
+            return 0
+        tell(f"To be measured: {', '.join(map(str, targets))}")
+        with tempfile.TemporaryDirectory(prefix="kerasload-") as folder:
+            outcome = refresh(targets, table, values, Bench(Path(folder)))
+    except (Mistake, uv.UvRefused) as error:
+        print(f"keras_table: {error}", file=sys.stderr)
+        return 2
+    for line in changes(table, outcome.table):
+        print(line)
+    if outcome.new:
+        unasked = ", ".join(map(_title, outcome.unasked)) or "none"
+        print(f"{_count(outcome.new)} keys that no release wrote before; who could not be asked about them: {unasked}")
+    written = write(outcome.table, outcome.values)
+    print(f"Written: {', '.join(written)}" if written else "Nothing changed.")
+    for line in outcome.failed:
+        print(f"keras_table: {line}", file=sys.stderr)
+    return 1 if outcome.failed else 0
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
-    main(sys.argv[1:])
+    sys.exit(main())

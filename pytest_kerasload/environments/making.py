@@ -93,11 +93,25 @@ def make(recipes: Sequence[tuple[str, Recipe]], tell: Tell) -> None:
 def _planned(spec: str, recipe: Recipe) -> tuple[str, tuple[str, ...]]:
     """The interpreter and the packages of an environment."""
     try:
-        uv.binary()
-        python = uv.python(recipe.pythons) or uv.downloaded(recipe.pythons[0])
-        return python, _resolved(recipe, python)
+        return _found(recipe)
     except uv.UvRefused as refused:
         raise Unavailable(f"{spec}: {_why(recipe, refused)}. {_instead(recipe, refused)}") from None
+
+
+def resolvable(recipe: Recipe) -> bool:
+    """Whether an environment can be had, without making it; UvRefused where that cannot be told."""
+    try:
+        return bool(_found(recipe))
+    except uv.UvRefused as refused:
+        if refused.reason in ("no-solution", "python"):
+            return False
+        raise
+
+
+def _found(recipe: Recipe) -> tuple[str, tuple[str, ...]]:
+    uv.binary()
+    python = uv.python(recipe.pythons) or uv.downloaded(recipe.pythons[0])
+    return python, _resolved(recipe, python)
 
 
 def _resolved(recipe: Recipe, python: str) -> tuple[str, ...]:

@@ -102,6 +102,21 @@ def resolve(requirements: Sequence[str], interpreter: str, without: str = "") ->
     return tuple(line.strip() for line in told.splitlines() if re.match(r"[\w.-]+(==| @ )", line))
 
 
+def newest(requirement: str, interpreter: str) -> str | None:
+    """The newest version of a package that a requirement allows and the index has for an interpreter, if any."""
+    with tempfile.TemporaryDirectory(prefix="kerasload-") as folder:
+        wanted = Path(folder, "wanted.in")
+        wanted.write_text(requirement + "\n", encoding="utf-8")
+        options = ["-q", "--no-header", "--no-annotate", "--no-deps", "-p", interpreter]
+        try:
+            told = _run(["pip", "compile", *options, str(wanted)])
+        except UvRefused as refused:
+            if refused.reason == "no-solution":
+                return None
+            raise
+    return told.strip().partition("==")[2]
+
+
 def create(directory: Path, interpreter: str) -> None:
     """A virtual environment without anything in it; ``interpreter`` is a path, or a version for uv to download."""
     _run(["venv", "-q", "--no-project", "--relocatable", "-p", interpreter, str(directory)])
