@@ -17,8 +17,9 @@ import pytest
 from conftest import ZOO
 from pytest_kerasload.__main__ import main
 from pytest_kerasload.amendments import NotWritten, amended, write
+from pytest_kerasload.artifacts.configs import objects_in
 from pytest_kerasload.artifacts.reading import read
-from pytest_kerasload.artifacts.record import Artifact, ConfigObject
+from pytest_kerasload.artifacts.record import Artifact, ConfigObject, Format, SavedWith
 from pytest_kerasload.checks import version
 from pytest_kerasload.environments.versions import Versions
 
@@ -186,3 +187,159 @@ def test_a_release_that_is_none(release: str, capsys: pytest.CaptureFixture[str]
         main(["repair", "a.h5", "b.h5", f"--for={release}"])
     assert ended.value.code == 2
     assert "is no release" in capsys.readouterr().err
+
+
+# ---- rules, one at a time
+
+KERAS_310 = Versions("3.11.7", "2.19.1", "3.10.0", "keras3")
+
+
+def of(format: Format, *layers: dict[str, Any], keras: str, functional: bool = False) -> Artifact:
+    """An artifact of these layers."""
+    module = {"module": "keras.layers", "registered_name": None} if format == "keras" else {}
+    entries = [{**module, **layer} for layer in layers]
+    config: dict[str, Any] = {"name": "m", "layers": entries}
+    if functional:
+        config.update(input_layers=[["x", 0, 0]], output_layers=[[layers[-1]["name"], 0, 0]])
+    model = {"class_name": "Functional" if functional else "Sequential", "config": config, "module": "keras"}
+    objects = tuple(objects_in(model, None))
+    return Artifact(Path(f"m.{format}"), format, config=model, objects=objects, saved_with=SavedWith(keras=keras))
+
+
+def changed(artifact: Artifact, versions: Versions) -> tuple[str, list[dict[str, Any]]]:
+    """What is told of the changes, and the layers as they are then."""
+    found = amended(artifact, versions)
+    return ("", []) if found is None else (found.told, found.config["config"]["layers"])
+
+
+def layer(class_name: str, inbound: Any = None, **config: Any) -> dict[str, Any]:
+    entry: dict[str, Any] = {"class_name": class_name, "config": config}
+    return entry if inbound is None else {**entry, "name": config["name"], "inbound_nodes": inbound}
+
+
+INPUT = layer("InputLayer", [], name="x", batch_input_shape=[None, 4])
+
+
+def test_tensors_among_the_arguments_of_a_call() -> None:
+    """Keras 3 takes them for names as Keras 2 writes them; all else of the call stays."""
+    node = [["x", 0, 0, {"value": ["x", 0, 0], "scores": True, "mask": None}]]
+    attention = layer("MultiHeadAttention", [node], name="attend", num_heads=2, key_dim=2)
+    told, layers = changed(of("h5", INPUT, attention, keras="2.10.0", functional=True), KERAS_315)
+    assert "write the calls of MultiHeadAttention as Keras 3 does" in told
+    (call,) = layers[-1]["inbound_nodes"]
+    history = {"class_name": "__keras_tensor__", "config": {"shape": [None], "dtype": "float32"}}
+    history["config"]["keras_history"] = ["x", 0, 0]
+    assert call == {"args": [history], "kwargs": {"value": history, "scores": True, "mask": None}}
+    plain = layer("Dense", [[["x", 0, 0, {"training": False}]]], name="d", units=2)
+    assert "calls" not in changed(of("h5", INPUT, plain, keras="2.10.0", functional=True), KERAS_315)[0]
+
+
+def test_calls_of_keras_3_by_name_where_keras_2_has_names() -> None:
+    tensor = {"class_name": "__keras_tensor__", "config": {"keras_history": ["x", 0, 0]}}
+    node = {"args": [tensor, tensor], "kwargs": {"attention_mask": tensor, "training": False, "mask": None}}
+    attention = layer("MultiHeadAttention", [node], name="attend", num_heads=2, key_dim=2)
+    told, layers = changed(of("keras", INPUT, attention, keras="3.10.0", functional=True), KERAS_215)
+    assert "write the calls of layers as Keras 2 does" in told
+    here = ["x", 0, 0]
+    assert layers[-1]["inbound_nodes"] == [[[*here, {"value": here, "attention_mask": here, "training": False}]]]
+    assert layers[-1]["config"]["query_shape"] is None
+    two = layer("Dot", [{"args": [tensor, tensor], "kwargs": {}}], name="dot", axes=1)
+    assert "calls" not in changed(of("keras", INPUT, two, keras="3.10.0", functional=True), KERAS_215)[0]
+
+
+@pytest.mark.parametrize(
+    ("versions", "before", "after"), [(KERAS_315, 1, 0), (KERAS_215, 0, 1), (KERAS_315, 0, 0), (KERAS_215, 1, 1)]
+)
+def test_calls_of_nested_models(versions: Versions, before: int, after: int) -> None:
+    inner = layer("Functional", [[["x", 0, 0, {}]]], name="tower", layers=[INPUT], input_layers=[], output_layers=[])
+    head = layer("Dense", [[["tower", before, 0, {}]]], name="head", units=1)
+    told, layers = changed(of("h5", INPUT, inner, head, keras="2.15.0", functional=True), versions)
+    assert (f"count the calls of tower from {after}" in told) is (before != after)
+    if layers:
+        assert layers[-1]["inbound_nodes"][0][0][1] == after
+
+
+def test_functions_as_keras_2_takes_them() -> None:
+    code = {"class_name": "__lambda__", "config": {"code": "4w==", "defaults": None, "closure": None}}
+    named = {"module": "builtins", "class_name": "function", "config": "acme>double", "registered_name": "function"}
+    lambdas = [layer("Lambda", name=name, function=one) for name, one in (("a", code), ("b", named))]
+    told, layers = changed(of("keras", *lambdas, keras="3.10.0"), KERAS_215)
+    assert told == "write the function of Lambda as Keras 2 does"
+    assert layers[0]["config"]["function"] == ["4w==", None, None]
+    assert layers[0]["config"]["function_type"] == "lambda"
+    assert (layers[1]["config"]["function"], layers[1]["config"]["function_type"]) == ("acme>double", "function")
+
+
+LEAKY = layer("LeakyReLU", name="l", negative_slope=0.1)
+
+
+@pytest.mark.parametrize(
+    ("format", "entry", "saved", "versions", "told", "now"),
+    [
+        (
+            "h5",
+            LEAKY,
+            "3.10.0",
+            KERAS_215,
+            "LeakyReLU alpha",
+            {"alpha": 0.1},
+        ),
+        ("h5", LEAKY, "3.10.0", KERAS_315, "", {}),
+        (
+            *("keras", layer("TextVectorization", name="t", dtype="float32"), "3.6.0", KERAS_215),
+            *("give TextVectorization the dtype", {"dtype": "string"}),
+        ),
+        ("keras", layer("TextVectorization", name="t", dtype="float32"), "2.13.0", KERAS_215, "", {}),
+        (
+            *("h5", layer("Attention", name="a", score_mode="dot"), "3.15.0", KERAS_315),
+            *("drop score_mode from the config", {"score_mode": None}),
+        ),
+        ("h5", layer("Attention", name="a", score_mode="dot"), "3.15.0", KERAS_310, "", {}),
+        ("h5", layer("Attention", name="a", score_mode="concat"), "3.15.0", KERAS_315, "", {}),
+        (
+            *("h5", layer("MultiHeadAttention", name="a", num_heads=1, key_dim=1), "2.4.0", KERAS_215),
+            *("write the shapes of MultiHeadAttention as null", {"query_shape": None}),
+        ),
+    ],
+)
+def test_single_keys(
+    format: Format, entry: dict[str, Any], saved: str, versions: Versions, told: str, now: dict[str, Any]
+) -> None:
+    found, layers = changed(of(format, entry, keras=saved), versions)
+    assert told in found if told else not found
+    for key, value in now.items():
+        assert layers[0]["config"].get(key) == value
+
+
+@pytest.mark.parametrize(
+    ("written", "versions", "read"),
+    [
+        ("OrthogonalInitializer", KERAS_215, "Orthogonal"),
+        ("Orthogonal", KERAS_33, "OrthogonalInitializer"),
+        ("Orthogonal", KERAS_315, "Orthogonal"),
+    ],
+)
+def test_the_initializer_that_has_two_names(written: str, versions: Versions, read: str) -> None:
+    entry = layer("Dense", name="d", units=2, kernel_initializer={"class_name": written, "config": {"gain": 1.0}})
+    _, layers = changed(of("h5", entry, keras="3.6.0"), versions)
+    assert (layers or [entry])[0]["config"]["kernel_initializer"]["class_name"] == read
+
+
+def test_shapes_that_keras_3_notes_for_several_inputs() -> None:
+    kept, gone = ({**layer("Dense", name=name, units=1), "build_config": told} for name, told in SHAPES.items())
+    told, layers = changed(of("keras", kept, gone, keras="3.15.0"), KERAS_215)
+    assert "leave out the shapes that Keras 3 notes" in told
+    assert ["build_config" in one for one in layers] == [True, False]
+
+
+SHAPES = {"one": {"input_shape": [None, 4]}, "several": {"query_shape": [None, 4], "value_shape": [None, 4]}}
+
+
+def test_a_users_own_layer_inside_a_wrapper_keeps_its_name() -> None:
+    """Keras' own is looked for in keras.layers; the user's among the custom objects."""
+    cells = [{"class_name": name, "config": {"name": "c", "units": 2}} for name in ("GRUCell", "LeakyCell")]
+    wrapped = [layer("RNN", name=f"rnn_{place}", cell=cell) for place, cell in enumerate(cells)]
+    _, layers = changed(of("h5", *wrapped, keras="2.10.0"), KERAS_315)
+    built_in, own = (one["config"]["cell"] for one in layers)
+    assert (built_in["module"], built_in["registered_name"]) == ("keras.layers", None)
+    assert (own["module"], own["registered_name"]) == (None, "LeakyCell")

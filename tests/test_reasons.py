@@ -22,7 +22,7 @@ from pytest_kerasload.causes.catalogue import cause
 from pytest_kerasload.checks import load, reasons
 from pytest_kerasload.environments.process import RequestFailed, WorkerEnded
 from pytest_kerasload.environments.versions import Versions
-from pytest_kerasload.worker import suspects
+from pytest_kerasload.worker import keras_model, suspects
 
 KERAS_315 = Versions("3.11.7", "2.21.0", "3.15.1", "keras3")
 
@@ -210,3 +210,16 @@ def test_what_nothing_is_known_of_stays_unknown(tmp_path: Path) -> None:
     )
     error = RequestFailed({"type": "ValueError", "text": "the moon is full", "traceback": ""}, [])
     assert load._cause(context, error).code == "unknown-load-error"
+
+
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        (["lstm", "lstm", "lstm"], ["lstm", "lstm_1", "lstm_2"]),
+        (["a", "b"], ["a", "b"]),
+        (["a", "a", "a_1"], ["a", "a_1", "a_1_1"]),
+    ],
+)
+def test_outputs_of_one_layer_are_told_apart_as_keras_2_does(names: list[str], told: list[str]) -> None:
+    """Else outputs that were recorded with Keras 2 stand for none of those of Keras 3."""
+    assert keras_model._told_apart(names) == told

@@ -585,3 +585,14 @@ def test_an_optimizer_that_nothing_knows_beside_keras_3() -> None:
     assert found(export, replace(KERAS315, tf_keras="2.21.0")) == {}
     assert found(export, KERAS2) == {}
     assert found(replace(export, weights=Weights(10, 2, "checkpoint")), KERAS315) == {}
+
+
+def test_a_layer_that_its_own_release_does_not_find() -> None:
+    spectral = layer(
+        "norm", "SpectralNormalization", layer={"class_name": "Dense", "config": {"name": "d", "units": 2}}
+    )
+    of = artifact(sequential(inputs(4), spectral))
+    assert found(of, KERAS2)["spectral-normalization-not-found"].where == "norm"
+    assert "spectral-normalization-not-found" in found(of, TF_KERAS)
+    assert "class-not-in-this-keras" in found(of, KERAS210)
+    assert "spectral-normalization-not-found" not in found(of, KERAS315)

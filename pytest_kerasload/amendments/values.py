@@ -8,7 +8,7 @@ from typing import Any
 from pytest_kerasload.amendments.change import Change, Draft, Rule
 from pytest_kerasload.artifacts.builtins import exists_in, is_builtin
 from pytest_kerasload.artifacts.layers import class_name
-from pytest_kerasload.causes.loader import is_legacy
+from pytest_kerasload.causes.loader import from_keras2, is_legacy
 from pytest_kerasload.causes.marks import WRAPPED
 from pytest_kerasload.checks import version
 
@@ -149,7 +149,7 @@ _WORD_LAYERS = {"TextVectorization": "string", "StringLookup": "string", "Intege
 
 
 def _word_dtypes(draft: Draft) -> Iterator[Change]:
-    for entry in draft.entries() if not draft.loader.keras3 else ():
+    for entry in draft.entries() if not (draft.loader.keras3 or from_keras2(draft.artifact)) else ():
         config, wanted = entry["config"], _WORD_LAYERS.get(class_name(entry) or "")
         if wanted is not None and isinstance(config, dict) and config.get("dtype", wanted) != wanted:
             config["dtype"] = wanted
@@ -158,7 +158,7 @@ def _word_dtypes(draft: Draft) -> Iterator[Change]:
 
 def _build_configs(draft: Draft) -> Iterator[Change]:
     """How Keras 3 notes the shapes of layers with several inputs; Keras 2 builds all of them when it calls them."""
-    if draft.loader.keras3 or draft.artifact.format != "keras":
+    if draft.loader.keras3 or draft.artifact.format != "keras" or from_keras2(draft.artifact):
         return
     for entry in draft.entries():
         if isinstance(entry.get("build_config"), dict) and str(entry.get("module", "")).startswith("keras."):

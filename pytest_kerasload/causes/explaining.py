@@ -136,6 +136,10 @@ def _by_format(text: str, versions: Versions, artifact: Artifact | None) -> Caus
         if re.search(r"Please make sure that this class is included in the `custom_objects` arg", text):
             return cause("custom-object-unresolved")
         return None
+    if "SpectralNormalization" in text or "'str' object is not callable" in text:
+        theirs = any(use.class_name == "SpectralNormalization" and not use.custom for use in artifact.objects)
+        if theirs and not versions.keras3 and versions.keras_version.release >= (2, 13):
+            return cause("spectral-normalization-not-found")
     if "object of type 'bool' has no len()" in text:  # behind what says that objects could not be loaded
         return cause("text-vectorization-tf-idf")
     if re.search(r"Unknown \w+ function: '?function\b", text):

@@ -106,6 +106,15 @@ def _activations(artifact: Artifact, loader: Loader) -> Iterator[Mark]:
             yield Mark("h5-custom-function", message, owner)
 
 
+def _spectral(artifact: Artifact, loader: Loader) -> Iterator[Mark]:
+    if loader.keras3 or loader.keras < (2, 13) or artifact.format not in ("h5", "keras"):
+        return
+    for use in artifact.objects:
+        if use.class_name == "SpectralNormalization" and not use.custom:
+            message = "{loader} does not find its own SpectralNormalization"
+            yield Mark("spectral-normalization-not-found", message, use.place)
+
+
 def _attention(artifact: Artifact, loader: Loader) -> Iterator[Mark]:
     if loader.keras3 or loader.tensorflow < (2, 6) or artifact.format not in ("h5", "keras"):
         return
@@ -125,4 +134,5 @@ LAYER_RULES: tuple[Rule, ...] = (
     _hashing,
     _activations,
     _attention,
+    _spectral,
 )

@@ -28,6 +28,23 @@ CAUSES: tuple[Cause, ...] = (
         source="keras-team/keras#18467; measured on the releases",
     ),
     _cause(
+        "spectral-normalization-not-found",
+        "Keras 2 and tf_keras write SpectralNormalization, and do not find it when they load",
+        "give it as a custom object: --keras-custom-objects=tensorflow.keras.layers:SpectralNormalization",
+        KERAS3,
+        formats=("h5", "keras"),
+        saved_by="any",
+        loaded_by="Keras 2.13 to 2.15, tf_keras",
+        seen=("version", "load"),
+        explanation="The layer was never added to the list in which these releases look names up. Given by its name "
+        "it loads.",
+        wording="The added layer must be an instance of class Layer. Received: layer=SpectralNormalization of type "
+        "<class 'str'>.",
+        signatures=(r"layer=SpectralNormalization of type <class 'str'>",),
+        source="keras/src/layers/serialization.py of 2.13, 2.15 and tf_keras 2.21: the only layer that is not there; "
+        "reproduced on 2.15 and tf_keras 2.21",
+    ),
+    _cause(
         "config-value-rejected",
         "A class of Keras' own does not take a value in its configuration on this release",
         do.LEGACY_KERAS,
