@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import h5py
+import numpy as np
 import pytest
 
 from conftest import ZOO
 from pytest_kerasload.__main__ import main
-from pytest_kerasload.amendments import NotWritten, amended, write
+from pytest_kerasload.amendments import Amendment, NotWritten, amended, write
 from pytest_kerasload.artifacts.configs import objects_in
 from pytest_kerasload.artifacts.reading import read
 from pytest_kerasload.artifacts.record import Artifact, ConfigObject, Format, SavedWith
@@ -106,7 +107,7 @@ def test_no_rejected_key_is_left_and_the_original_stays(versions: Versions, tmp_
             continue
         changed += 1
         copy = tmp_path / f"{changed}{path.suffix}"
-        write(artifact, found.config, copy)
+        write(artifact, found, copy)
         codes = {finding.cause for finding in version.check(read(copy), versions, "evidence")}
         assert not codes & {
             *("keras2-rnn-time-major", "keras2-conv-groups", "keras3-batch-shape", "keras3-quantization-config"),
@@ -160,7 +161,7 @@ def test_nothing_is_written_over(tmp_path: Path, capsys: pytest.CaptureFixture[s
 def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
     artifact = read(ARTIFACTS / "tf215" / "lstm.h5")
     with pytest.raises(NotWritten, match="could not be written"):
-        write(artifact, dict(artifact.config or {}), tmp_path / "nowhere" / "copy.h5")
+        write(artifact, Amendment(dict(artifact.config or {}), ()), tmp_path / "nowhere" / "copy.h5")
 
 
 @pytest.mark.parametrize(
@@ -343,3 +344,33 @@ def test_a_users_own_layer_inside_a_wrapper_keeps_its_name() -> None:
     built_in, own = (one["config"]["cell"] for one in layers)
     assert (built_in["module"], built_in["registered_name"]) == ("keras.layers", None)
     assert (own["module"], own["registered_name"]) == (None, "LeakyCell")
+
+
+def test_weights_of_keras_2_13_where_later_releases_look(tmp_path: Path) -> None:
+    """It counts a layer with weights twice. Models inside of models are laid out alike; values stay."""
+    old = tmp_path / "old.h5"
+    with h5py.File(old, "w") as file:
+        for place, name in enumerate(
+            ("dense", "dense_2", "conv2d", "dense_10", "model/_layer_checkpoint_dependencies/gru_2")
+        ):
+            file[f"_layer_checkpoint_dependencies/{name}/vars/0"] = np.full(3, place, "float32")
+        file["optimizer/vars/0"] = np.zeros(1)
+    archive = tmp_path / "m.keras"
+    config = {"class_name": "Sequential", "module": "keras", "config": {"name": "s", "layers": []}}
+    with zipfile.ZipFile(archive, "w") as written:
+        written.writestr("metadata.json", json.dumps({"keras_version": "2.13.1"}))
+        written.writestr("config.json", json.dumps(config))
+        written.write(old, "model.weights.h5")
+    artifact = read(archive)
+    assert amended(artifact, Versions("3.11.7", "2.13.1", "2.13.1", "keras2")) is None
+    found = amended(artifact, KERAS_315)
+    assert found is not None
+    assert found.told == "put the weights where this release looks for them"
+    write(artifact, found, tmp_path / "new.keras")
+    with zipfile.ZipFile(tmp_path / "new.keras") as copy, copy.open("model.weights.h5") as member:
+        weights = h5py.File(member, "r")
+        held = {name: weights[f"layers/{name}/vars/0"][0] for name in ("dense", "dense_1", "conv2d", "dense_2")}
+        assert held == {"dense": 0, "dense_1": 1, "conv2d": 2, "dense_2": 3}
+        assert weights["layers/model/layers/gru/vars/0"][0] == 4
+        assert set(weights) == {"layers", "optimizer"}
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["m.keras", "new.keras", "old.h5"]

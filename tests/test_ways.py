@@ -115,6 +115,9 @@ def load_remedies(zoo: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
         ("tf23/nested_seq_twice.h5", "count the calls of tower from 0"),
         ("tf26/nested_functional.h5", "count the calls of inner from 0"),
         ("tf26/optimizer_lr.h5", "load_model(path, compile=False)"),
+        ("tf213/seq_dense.keras", "put the weights where this release looks for them"),
+        ("tf213/gru_after.keras", "drop time_major"),
+        ("tf213/dict_inputs.keras", "name Functional where it is there"),
     ],
 )
 def test_a_remedy_that_works(name: str, action: str, zoo: Mapping[str, Any], versions: Versions) -> None:

@@ -17,10 +17,12 @@ from pytest_kerasload.environments.versions import Versions
 
 @dataclass(frozen=True)
 class Amendment:
-    """The changed configuration of an artifact, for one loader; the weights stay as they are."""
+    """The changed configuration of an artifact, for one loader; the values of its weights stay as they are."""
 
     config: Mapping[str, Any]
     changes: tuple[Change, ...]
+    relaid: bool = False
+    """Whether the weights of a .keras file of Keras 2.13 are put where later releases look for them."""
 
     @property
     def told(self) -> str:
@@ -57,7 +59,10 @@ def amended(artifact: Artifact, versions: Versions) -> Amendment | None:
     changes: list[Change] = []
     for rule in _RULES:
         changes += rule(draft)
-    return Amendment(config, tuple(changes)) if changes else None
+    relaid = artifact.weights.style == "keras-2.13" and (loader.keras3 or loader.keras >= (2, 14))
+    if relaid:
+        changes.append(Change("put {} where this release looks for them", "the weights"))
+    return Amendment(config, tuple(changes), relaid) if changes else None
 
 
 def _rules() -> Iterator[Any]:

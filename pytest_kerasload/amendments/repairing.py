@@ -64,7 +64,7 @@ def run(chosen: argparse.Namespace) -> int:
     if amendment is None:
         return _refused(f"{chosen.artifact}: nothing is known that could be changed for {chosen.release.label}")
     try:
-        write(artifact, amendment.config, chosen.copy)
+        write(artifact, amendment, chosen.copy)
     except NotWritten as error:
         return _refused(str(error))
     print(f"{chosen.copy}: {amendment.told}")

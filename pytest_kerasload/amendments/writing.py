@@ -9,17 +9,20 @@ import tempfile
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, TYPE_CHECKING, Any
 
 from pytest_kerasload.artifacts.record import Artifact
+
+if TYPE_CHECKING:
+    from pytest_kerasload.amendments.amendment import Amendment
 
 
 class NotWritten(OSError):
     """The copy was not made; the message says why."""
 
 
-def write(artifact: Artifact, config: Mapping[str, Any], target: Path) -> None:
-    """Write a copy of an h5 or .keras artifact with this model configuration.
+def write(artifact: Artifact, amendment: Amendment, target: Path) -> None:
+    """Write a copy of an h5 or .keras artifact with what was changed in it.
 
     As a whole or not at all: it is written beside the target and renamed. NotWritten where it cannot be, and for a
     target that is there.
@@ -30,9 +33,9 @@ def write(artifact: Artifact, config: Mapping[str, Any], target: Path) -> None:
         with tempfile.TemporaryDirectory(prefix=".kerasload-", dir=target.parent) as folder:
             beside = Path(folder) / target.name
             if artifact.format == "h5":
-                _hdf5(artifact.path, config, beside)
+                _hdf5(artifact.path, amendment.config, beside)
             else:
-                _archive(artifact.path, config, beside)
+                _archive(artifact.path, amendment, beside)
             os.link(beside, target) if hasattr(os, "link") else shutil.move(beside, target)
     except FileExistsError:
         raise NotWritten(f"{target} is there already: name another file, or move it away") from None
@@ -49,11 +52,59 @@ def _hdf5(path: Path, config: Mapping[str, Any], target: Path) -> None:
         file.attrs["model_config"] = json.dumps(config).encode()
 
 
-def _archive(path: Path, config: Mapping[str, Any], target: Path) -> None:
+_WEIGHTS = "model.weights.h5"
+
+
+def _archive(path: Path, amendment: Amendment, target: Path) -> None:
     with zipfile.ZipFile(path) as source, zipfile.ZipFile(target, "w") as copy:
         for info in source.infolist():
             if info.filename == "config.json":
-                copy.writestr(info, json.dumps(config))
+                copy.writestr(info, json.dumps(amendment.config))
                 continue
             with source.open(info) as member, copy.open(info, "w", force_zip64=True) as written:
-                shutil.copyfileobj(member, written, 1 << 20)
+                if info.filename == _WEIGHTS and amendment.relaid:
+                    _relay(member, written, target.with_suffix(".h5"))
+                else:
+                    shutil.copyfileobj(member, written, 1 << 20)
+
+
+_OLD, _NEW = "_layer_checkpoint_dependencies", "layers"
+
+
+def _relay(member: IO[bytes], written: IO[bytes], beside: Path) -> None:
+    """The weights as Keras 2.14 and later keep them, by way of a file of their own."""
+    import h5py
+
+    with beside.open("wb") as stream:
+        shutil.copyfileobj(member, stream, 1 << 20)
+    with h5py.File(beside, "r+") as file:
+        _rename(file)
+    with beside.open("rb") as stream:
+        shutil.copyfileobj(stream, written, 1 << 20)
+    beside.unlink()
+
+
+def _rename(group: Any) -> None:
+    """Give the groups of layers the names of later releases, in models inside of models too.
+
+    Keras 2.13 walks over a layer with weights twice and counts both times: the second Dense is dense_2 there, and
+    dense_1 later (keras/src/saving/saving_lib.py, _save_container_state, 2.13 and 2.15).
+    """
+    import h5py
+
+    for name in list(group):
+        if isinstance(group[name], h5py.Group):
+            _rename(group[name])
+    if _OLD not in group:
+        return
+    layers = group[_OLD]
+    numbers: dict[str, list[int]] = {}
+    for name in layers:
+        base, _, number = name.rpartition("_")
+        known = bool(base) and number.isdigit()
+        numbers.setdefault(base if known else name, []).append(int(number) if known else 0)
+    for base, found in numbers.items():
+        for place, number in enumerate(sorted(found)):
+            if number != place:
+                layers.move(f"{base}_{number}", f"{base}_{place}" if place else base)
+    group.move(_OLD, _NEW)

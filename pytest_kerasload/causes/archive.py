@@ -78,6 +78,8 @@ CAUSES: tuple[Cause, ...] = (
         "keras213-weights-layout",
         "Keras 2.13 and older keep weights of .keras files in other places than newer releases, which do not find them",
         "load it with a release on the same side of 2.14 as the one that saved it, and save it as HDF5",
+        "put the weights of a file of 2.13 where this release looks for them: python -m pytest_kerasload repair IN OUT "
+        "--for=keras==3.15.1",
         "copy the weights: new.set_weights(old.get_weights())",
         formats=("keras",),
         saved_by="Keras 2.12 and 2.13, or 2.14 and later",

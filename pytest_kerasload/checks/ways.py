@@ -122,7 +122,7 @@ def _amended(context: Context, amendment: amendments.Amendment, error: RequestFa
     """A changed copy, loaded; with compile=False where that is what is in the way then. It goes with the session."""
     session = context.session
     copy = session.directory / f"amended-{next(session.numbers)}{_SUFFIXES[context.artifact.format]}"
-    amendments.write(context.artifact, amendment.config, copy)
+    amendments.write(context.artifact, amendment, copy)
     try:
         return session.load_path(copy, unsafe=context.unsafe)
     except RequestFailed:
