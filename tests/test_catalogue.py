@@ -11,7 +11,7 @@ import pytest
 from pytest_kerasload.artifacts.record import Artifact, ConfigObject, Format, SavedWith, Weights
 from pytest_kerasload.causes import CAUSES, cause, explain, graph_marks, lambda_marks, layer_marks, marks
 from pytest_kerasload.causes.directions import KERAS3 as MOVE_TO_KERAS3
-from pytest_kerasload.causes.explaining import of_rejected_key, of_unknown_class
+from pytest_kerasload.causes.matching import of_rejected_key, of_unknown_class
 from pytest_kerasload.causes.remedies import LEGACY_KERAS, NEWER_LOADER, SAME_RELEASE
 from pytest_kerasload.environments.versions import Versions
 

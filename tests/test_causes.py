@@ -10,7 +10,8 @@ import pytest
 
 from pytest_kerasload.artifacts.record import Artifact, ConfigObject, Format, SavedWith, Weights
 from pytest_kerasload.causes import CAUSES, cause, explain
-from pytest_kerasload.causes.explaining import of_rejected_key, of_unknown_class, understood
+from pytest_kerasload.causes.explaining import understood
+from pytest_kerasload.causes.matching import of_rejected_key, of_unknown_class
 from pytest_kerasload.environments.versions import Versions
 from pytest_kerasload.findings import Family
 

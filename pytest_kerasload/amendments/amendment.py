@@ -10,8 +10,8 @@ from typing import Any
 from pytest_kerasload.amendments import functions, graph, values
 from pytest_kerasload.amendments.change import Change, Draft
 from pytest_kerasload.artifacts.record import Artifact
-from pytest_kerasload.causes.explaining import release_of
 from pytest_kerasload.causes.loader import Loader
+from pytest_kerasload.causes.matching import release_of
 from pytest_kerasload.environments.versions import Versions
 
 

@@ -13,9 +13,9 @@ from pytest_kerasload.artifacts.builtins import accepts, exists_in, key_since, s
 from pytest_kerasload.artifacts.layers import class_name
 from pytest_kerasload.artifacts.record import Artifact, ConfigObject
 from pytest_kerasload.causes import cause
-from pytest_kerasload.causes.explaining import of_rejected_key, of_unknown_class, release_of
 from pytest_kerasload.causes.loader import Loader, Mark, is_legacy, release_number
 from pytest_kerasload.causes.marks import marks
+from pytest_kerasload.causes.matching import of_rejected_key, of_unknown_class, release_of
 from pytest_kerasload.environments.versions import Versions
 from pytest_kerasload.findings import Finding, Remedy
 

@@ -1,0 +1,70 @@
+"""What signatures, keys and names of classes lead to: the pieces that texts are explained with."""
+
+from __future__ import annotations
+
+import re
+from types import ModuleType
+
+from pytest_kerasload.artifacts.builtins import is_builtin
+from pytest_kerasload.artifacts.record import Artifact
+from pytest_kerasload.causes import training
+from pytest_kerasload.causes.catalogue import VERSION, entries
+from pytest_kerasload.causes.cause import Cause
+from pytest_kerasload.environments.versions import Versions
+
+REJECTED = {
+    "optimizer": "optimizer-config-rejected",
+    "schedule": "optimizer-config-rejected",
+    "loss": "loss-config-rejected",
+    "metric": "metric-config-rejected",
+}
+
+
+def by_signature(text: str, *modules: ModuleType) -> Cause | None:
+    for module in modules:
+        for entry in entries(module):
+            if any(re.search(signature, text, re.DOTALL) for signature in entry.signatures):
+                return entry
+    return None
+
+
+def of_rejected_key(name: str, key: str, kind: str) -> str:
+    """The code of the cause that a class of Keras' own does not take a configuration key."""
+    known = by_signature(f"Unrecognized keyword arguments passed to {name}: {{'{key}': None}}", training, *VERSION)
+    return known.code if known is not None else REJECTED.get(kind, "config-key-rejected")
+
+
+def of_unknown_class(name: str) -> str:
+    """The code of the cause that a release does not have a class of Keras' own."""
+    if name == "Orthogonal":
+        return "keras3-orthogonal"
+    known = by_signature(f"Unknown layer: '{name}'", *VERSION)
+    if known is not None:
+        return known.code
+    return "optimizer-not-in-this-keras" if is_optimizer(name) else "class-not-in-this-keras"
+
+
+def is_optimizer(name: str) -> bool:
+    return is_builtin(name, "optimizer") and not is_builtin(name, "layer")
+
+
+def is_custom(name: str, artifact: Artifact | None) -> bool:
+    """Whether the artifact has a class or function of its own by that name."""
+    bare = name.rpartition(">")[2]
+    return artifact is not None and any(
+        use.custom and bare in (use.class_name, use.name.rpartition(">")[2]) for use in artifact.objects
+    )
+
+
+def match(patterns: tuple[str, ...], text: str, group: str) -> str | None:
+    for pattern in patterns:
+        found = re.search(pattern, text, re.DOTALL)
+        if found:
+            return found[group]
+    return None
+
+
+def release_of(versions: Versions) -> str:
+    """The version by which the table of built-in names is asked: that of TensorFlow where Keras was a part of it."""
+    bundled = versions.flavour == "keras2" and versions.tensorflow is not None
+    return (versions.tensorflow if bundled else versions.keras) or "0"
