@@ -18,9 +18,11 @@ REJECTED = {
     "loss": "loss-config-rejected",
     "metric": "metric-config-rejected",
 }
+"""The cause that a kind of object does not take a key; layers and all others have ``config-key-rejected``."""
 
 
 def by_signature(text: str, *modules: ModuleType) -> Cause | None:
+    """The first cause in these parts of the catalogue one of whose signatures is in the text."""
     for module in modules:
         for entry in entries(module):
             if any(re.search(signature, text, re.DOTALL) for signature in entry.signatures):
@@ -45,6 +47,7 @@ def of_unknown_class(name: str) -> str:
 
 
 def is_optimizer(name: str) -> bool:
+    """Whether a class of Keras' own is an optimizer, by its name alone."""
     return is_builtin(name, "optimizer") and not is_builtin(name, "layer")
 
 
@@ -57,6 +60,7 @@ def is_custom(name: str, artifact: Artifact | None) -> bool:
 
 
 def match(patterns: tuple[str, ...], text: str, group: str) -> str | None:
+    """What ``group`` holds in the first pattern that is in the text."""
     for pattern in patterns:
         found = re.search(pattern, text, re.DOTALL)
         if found:
