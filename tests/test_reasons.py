@@ -6,7 +6,7 @@ import json
 import marshal
 import sys
 from base64 import encodebytes
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -22,6 +22,7 @@ from pytest_kerasload.causes.catalogue import cause
 from pytest_kerasload.checks import load, reasons
 from pytest_kerasload.environments.process import RequestFailed, WorkerEnded
 from pytest_kerasload.environments.versions import Versions
+from pytest_kerasload.expected import NamesDiffer
 from pytest_kerasload.worker import keras_model, suspects
 
 KERAS_315 = Versions("3.11.7", "2.21.0", "3.15.1", "keras3")
@@ -223,3 +224,27 @@ def test_what_nothing_is_known_of_stays_unknown(tmp_path: Path) -> None:
 def test_outputs_of_one_layer_are_told_apart_as_keras_2_does(names: list[str], told: list[str]) -> None:
     """Else outputs that were recorded with Keras 2 stand for none of those of Keras 3."""
     assert keras_model._told_apart(names) == told
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RequestFailed({"type": "ValueError", "text": "no", "traceback": ""}, []),
+        WorkerEnded("worker-crashed", "the process died"),
+        NamesDiffer("no such input"),
+    ],
+)
+def test_looking_for_a_reason_never_takes_the_place_of_what_was_found(
+    error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(context: Any, loaded: Any) -> Iterator[reasons.Reason]:
+        raise error
+        yield
+
+    def known(context: Any, loaded: Any) -> Iterator[reasons.Reason]:
+        yield reasons.Reason("hard-sigmoid-changed", "it is another function")
+
+    monkeypatch.setattr(reasons, "_ASKED", (fails, known))
+    anything: Any = None
+    found = reasons.of_difference(anything, anything)
+    assert (found is None) is isinstance(error, WorkerEnded)

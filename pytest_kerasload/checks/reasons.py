@@ -15,9 +15,10 @@ from pytest_kerasload.causes.lambda_marks import lambdas
 from pytest_kerasload.causes.loader import release_number
 from pytest_kerasload.checks import comparing, custom_objects, losses, version
 from pytest_kerasload.checks.verdict import Context
-from pytest_kerasload.environments.process import WorkerEnded
+from pytest_kerasload.environments.process import RequestFailed, WorkerEnded
 from pytest_kerasload.environments.session import Loaded
 from pytest_kerasload.environments.versions import Versions
+from pytest_kerasload.expected import NamesDiffer
 from pytest_kerasload.findings import Finding, Remedy
 from pytest_kerasload.inspection.needs import needs_of
 
@@ -34,9 +35,17 @@ class Reason:
 
 
 def of_difference(context: Context, loaded: Loaded) -> Reason | None:
-    """Why the loaded artifact predicts something else than it did; None where nothing is known."""
+    """Why the loaded artifact predicts something else than it did; None where nothing is known.
+
+    Looking for it never takes the place of what was found: where a question fails, the next one is asked.
+    """
     for ask in _ASKED:
-        reason = next(ask(context, loaded), None)
+        try:
+            reason = next(ask(context, loaded), None)
+        except (RequestFailed, NamesDiffer):
+            continue
+        except WorkerEnded:
+            return None
         if reason is not None:
             return reason
     return None

@@ -54,7 +54,7 @@ def _weighs(value: Any) -> bool:
         return any(_weighs(child) for child in _children(value))
     try:
         return bool(hasattr(value, "get_config") and len(value.weights))
-    except (AttributeError, ValueError, TypeError):  # no layer, or one that was never built
+    except Exception:  # the user's own property may raise anything; a layer that was never built does
         return False
 
 
