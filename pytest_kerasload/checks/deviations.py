@@ -232,6 +232,16 @@ def _same_release(context: Context, known: expected.Expected) -> bool:
     return (known.provenance.get("tensorflow"), known.provenance.get("keras")) == (running.tensorflow, running.keras)
 
 
+_SAME_FILE = "the file is the one that was recorded (same digest); "
+_SAME_ALL = "file and releases are those of then: "
+
+
+def without_guesses(detail: str) -> str:
+    """The detail of a difference without what is only guessed where its reason is not known."""
+    lines = detail.splitlines()
+    return "\n".join(line for line in lines if not line.startswith((_SAME_FILE, _SAME_ALL)))
+
+
 def since(context: Context, known: expected.Expected) -> list[str]:
     """What changed since the outputs were recorded: the file, the release that reads it, or neither."""
     recorded = known.provenance
@@ -248,16 +258,14 @@ def since(context: Context, known: expected.Expected) -> list[str]:
         lines.append("the file changed since: its digest is another one than was recorded")
     elif not _same_release(context, known):
         lines.append(
-            f"the file is the one that was recorded (same digest); TensorFlow {running.tensorflow}, "
-            f"{running.label} reads or computes it differently" + (f", or {named} changed" if own else "")
+            f"{_SAME_FILE}TensorFlow {running.tensorflow}, {running.label} reads or computes it differently"
+            + (f", or {named} changed" if own else "")
         )
     elif recorded.get("source") == "live model":
         lines.append(
-            "file and releases are those of then: saving lost something that the live model had"
+            f"{_SAME_ALL}saving lost something that the live model had"
             + (f", or the code of {named} changed" if own else "")
         )
     else:
-        lines.append(
-            f"file and releases are those of then: look at {named or 'its custom objects'}, and at the machine"
-        )
+        lines.append(f"{_SAME_ALL}look at {named or 'its custom objects'}, and at the machine")
     return lines

@@ -13,7 +13,7 @@ from pytest_kerasload.artifacts.record import Artifact
 from pytest_kerasload.causes.catalogue import cause
 from pytest_kerasload.causes.lambda_marks import lambdas
 from pytest_kerasload.causes.loader import release_number
-from pytest_kerasload.checks import comparing, custom_objects, losses, version
+from pytest_kerasload.checks import comparing, custom_objects, deviations, losses, version
 from pytest_kerasload.checks.verdict import Context
 from pytest_kerasload.environments.process import RequestFailed, WorkerEnded
 from pytest_kerasload.environments.session import Loaded
@@ -191,6 +191,5 @@ def told(context: Context, finding: Finding, reason: Reason) -> Finding:
     remedies = tuple(
         Remedy(action) for action in cause(reason.code).remedies_for(context.session.versions, context.artifact)
     )
-    return cause(reason.code).finding(
-        message, where=reason.where or finding.where, remedies=remedies, detail=finding.detail
-    )
+    detail = deviations.without_guesses(finding.detail)
+    return cause(reason.code).finding(message, where=reason.where or finding.where, remedies=remedies, detail=detail)
