@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import subprocess
+import sys
+import venv
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -127,6 +130,50 @@ def test_a_remedy_that_works(name: str, action: str, zoo: Mapping[str, Any], ver
     first = load_remedies(zoo, name)[0]
     assert first["action"].startswith(action)
     assert first["verified"] is True
+
+
+@pytest.fixture(scope="module")
+def beside(versions: Versions, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The interpreter of an environment that holds this TensorFlow, its Keras 3, and tf_keras."""
+    if not versions.keras3:
+        pytest.skip("tf_keras lies beside Keras 3")
+    made = tmp_path_factory.mktemp("beside") / "venv"
+    venv.create(made, symlinks=True)
+    python = made / "bin" / "python"
+    places = [path for path in sys.path if path.endswith("site-packages")]
+    (folder,) = made.glob("lib/python*/site-packages")
+    (folder / "these.pth").write_text("\n".join(places))
+    minor = ".".join((versions.tensorflow or "").split(".")[:2])
+    install = [
+        sys.executable,
+        "-m",
+        "uv",
+        "pip",
+        "install",
+        "-q",
+        "--no-deps",
+        "--python",
+        python,
+        f"tf_keras~={minor}.0",
+    ]
+    done = subprocess.run(install, capture_output=True, text=True)
+    if done.returncode:
+        pytest.skip(f"needs tf_keras: {done.stderr.strip()[-200:]}")
+    return python
+
+
+@pytest.mark.parametrize(
+    ("name", "check"),
+    [("tf215/hard_sigmoid.h5", "predictions"), ("tf210/multi_io_sm", "load"), ("tf215/lstm.h5", "load")],
+)
+def test_tf_keras_beside_keras_3_is_tried(
+    name: str, check: str, beside: Path, gate: Callable[..., Mapping[str, Any]]
+) -> None:
+    """In a process of its own, whatever Keras the environment loads models with."""
+    report = gate(f"--keras-models={ZOO / 'artifacts' / name}", f"--keras-env={beside}", "-k", check)
+    remedies = checks_of(dict(report), name)[check]["findings"][0]["remedies"]
+    tried = [one for one in remedies if one["action"].startswith(do.LEGACY_KERAS)]
+    assert [one["verified"] for one in tried] == [True], report["output"][-3000:]
 
 
 def test_no_verified_remedy_predicts_something_else(zoo: Mapping[str, Any]) -> None:
