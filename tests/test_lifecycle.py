@@ -10,7 +10,7 @@ import re
 import shutil
 import sys
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -24,7 +24,7 @@ from test_worker_limits import h5_model
 from conftest import causes_of, checks_of
 from pytest_kerasload import expected, files
 from pytest_kerasload.artifacts.reading import read
-from pytest_kerasload.artifacts.record import Artifact
+from pytest_kerasload.artifacts.record import Artifact, ConfigObject
 from pytest_kerasload.checks import comparing, predictions
 from pytest_kerasload.checks.verdict import Context, Verdict
 from pytest_kerasload.environments import driver
@@ -103,6 +103,9 @@ class Told(Session):
     def compare(self, first: Loaded, second: Loaded) -> Comparison:
         same = Difference((0, 0), ((), ()), ())
         return Comparison(same, same)
+
+    def resolve(self, uses: Sequence[ConfigObject]) -> tuple[Mapping[str, Any], ...]:
+        return tuple({"found": True, "complaint": None, "what": "", "forgotten": []} for _ in uses)
 
     def drop(self, *loaded: Loaded, copy: Path | None = None) -> None:
         pass

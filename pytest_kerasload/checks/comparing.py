@@ -247,5 +247,6 @@ def loads_differ(context: Context, loaded: Loaded, given: Sequence[Array | None]
 
 def no_inputs(context: Context, error: inputs.InputsNotFound) -> Finding:
     """The finding for a model that no generated input satisfied; where its complaint is a known one, that."""
-    found = understood(error.said, context.session.versions, context.artifact) or cause("inputs-not-found")
+    said = understood(error.said, context.session.versions, context.artifact) if error.said else None
+    found = said or cause("inputs-not-found")
     return found.finding(f"{context.artifact.path.name}: {error}", detail=error.said[:600])
