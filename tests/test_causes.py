@@ -53,6 +53,7 @@ TEXTS = [
     ("custom-object-call-fails", "Tower.call() got an unexpected keyword argument 'mask'", KERAS3, CUSTOM),
     ("custom-object-call-fails", BUILD, KERAS3, CUSTOM),
     ("call-argument-rejected", BUILD, KERAS3, H5),
+    ("config-key-rejected", "DTypePolicy.__new__() missing 1 required positional argument: 'name'", KERAS33, KERAS),
     ("lambda-defaults-not-read", "arg 4 (defaults) must be None or tuple", KERAS3, H5),
     ("shape-not-inferred", "Shapes used to initialize variables must be fully-defined (no `None` dim", KERAS3, H5),
     ("h5-subclassed-unbuilt", NO_LAYERS, KERAS2, SUBCLASSED),

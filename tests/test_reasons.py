@@ -23,7 +23,7 @@ from pytest_kerasload.checks import load, reasons
 from pytest_kerasload.environments.process import RequestFailed, WorkerEnded
 from pytest_kerasload.environments.versions import Versions
 from pytest_kerasload.expected import NamesDiffer
-from pytest_kerasload.worker import keras_model, suspects
+from pytest_kerasload.worker import keras_model, serving, suspects
 
 KERAS_315 = Versions("3.11.7", "2.21.0", "3.15.1", "keras3")
 
@@ -248,3 +248,13 @@ def test_looking_for_a_reason_never_takes_the_place_of_what_was_found(
     anything: Any = None
     found = reasons.of_difference(anything, anything)
     assert (found is None) is isinstance(error, WorkerEnded)
+
+
+def test_the_reason_stands_behind_the_whole_configuration_of_a_large_model() -> None:
+    config = "config={" + "'layer', " * 20_000 + "}"
+    told = serving.failure(
+        TypeError(f"Functional could not be deserialized. {config}\n\nException encountered: no axes")
+    )
+    assert told["text"].startswith("Functional could not be deserialized")
+    assert told["text"].endswith("Exception encountered: no axes")
+    assert len(told["text"]) < 21_000

@@ -30,8 +30,8 @@ CLASS_UNKNOWN = (
 
 _KEY_REJECTED = (
     r"Unrecognized keyword arguments passed to (?P<owner>\w+): \{",
-    r"(?P<owner>\w+)(?:\.__init__)?\(\) got an unexpected keyword argument '",
-    r"\b(?!get_tensor\b)(?P<owner>\w+)(?:\.__init__)?\(\) missing \d+ required",
+    r"(?P<owner>\w+)(?:\.__(?:init|new)__)?\(\) got an unexpected keyword argument '",
+    r"\b(?!get_tensor\b)(?P<owner>\w+)(?:\.__(?:init|new)__)?\(\) missing \d+ required",
     r"(?P<owner>\w+)\(\) takes no arguments",
 )
 """How releases say that a class does not take a configuration key, and say which class."""

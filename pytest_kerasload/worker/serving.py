@@ -33,7 +33,12 @@ class _Remarks(logging.Handler):
 def failure(error: BaseException) -> Dict[str, str]:
     """An exception as text: type, message, and the traceback for those who ask for it."""
     text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
-    return {"type": type(error).__name__, "text": str(error)[:20000], "traceback": text[-20000:]}
+    return {"type": type(error).__name__, "text": _shortened(str(error)), "traceback": text[-20000:]}
+
+
+def _shortened(text: str) -> str:
+    """What an exception says without the middle: Keras puts the whole configuration before the reason."""
+    return text if len(text) <= 20000 else text[:4000] + "\n\n...\n\n" + text[-16000:]
 
 
 class Server:
