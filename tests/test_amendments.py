@@ -170,7 +170,10 @@ def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
         (["gone.h5", "copy.h5", "--for=keras==3.15.1"], "does not exist"),
         ([str(ARTIFACTS / "tf215/weights_only.weights.h5"), "copy.h5", "--for=keras==3.15.1"], "weights only"),
         ([str(ARTIFACTS / "tf215/seq_dense.h5"), "copy.h5", "--for=keras==2.15.0"], "nothing is known"),
-        ([str(ARTIFACTS / "tf215/nested_lists_sm"), "copy", "--for=keras==3.15.1"], "only HDF5 and .keras"),
+        (
+            [str(ARTIFACTS / "tf215/nested_lists_sm"), "copy", "--for=keras==3.15.1"],
+            "nothing is known that could be changed",
+        ),
     ],
 )
 def test_what_cannot_be_repaired(
@@ -374,3 +377,31 @@ def test_weights_of_keras_2_13_where_later_releases_look(tmp_path: Path) -> None
         assert weights["layers/model/layers/gru/vars/0"][0] == 4
         assert set(weights) == {"layers", "optimizer"}
     assert sorted(path.name for path in tmp_path.iterdir()) == ["m.keras", "new.keras", "old.h5"]
+
+
+def test_a_savedmodel_becomes_an_export_without_its_optimizer(tmp_path: Path) -> None:
+    """What nothing has a class for beside Keras 3 goes; graph, signatures and variables stay to the byte."""
+    source = ARTIFACTS / "tf23" / "trained_adam_sm"
+    artifact = read(source)
+    before = {path.relative_to(source): path.read_bytes() for path in source.rglob("*") if path.is_file()}
+    found = amended(artifact, KERAS_315)
+    assert found is not None
+    assert found.told == "make an export of it, without the slots of its optimizer"
+    assert amended(artifact, KERAS_215) is None
+    assert amended(artifact, replace(KERAS_315, tf_keras="2.21.0")) is None
+    write(artifact, found, tmp_path / "copy")
+    export = read(tmp_path / "copy")
+    assert export.readable
+    assert not export.problems
+    assert not export.keras_metadata
+    assert not export.weights.optimizer_tensors
+    assert export.signatures == artifact.signatures
+    assert export.ops == artifact.ops
+    assert version.check(export, KERAS_315, "evidence") == ()
+    after = {path.relative_to(tmp_path / "copy"): path for path in (tmp_path / "copy").rglob("*") if path.is_file()}
+    kept = [name for name in before if name.name not in ("saved_model.pb", "keras_metadata.pb")]
+    assert [after[name].read_bytes() == before[name] for name in kept] == [True] * len(kept)
+    assert before == {path.relative_to(source): path.read_bytes() for path in source.rglob("*") if path.is_file()}
+    with pytest.raises(NotWritten, match="is there already"):
+        write(artifact, found, tmp_path / "copy")
+    assert [path.name for path in tmp_path.iterdir()] == ["copy"]

@@ -120,6 +120,7 @@ def load_remedies(zoo: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
         ("tf26/optimizer_lr.h5", "load_model(path, compile=False)"),
         ("tf213/seq_dense.keras", "put the weights where this release looks for them"),
         ("tf213/gru_after.keras", "drop time_major"),
+        ("tf23/trained_adam_sm", "make an export of it, without the slots of its optimizer"),
         ("tf213/dict_inputs.keras", "name Functional where it is there"),
     ],
 )

@@ -50,6 +50,8 @@ def amended(artifact: Artifact, versions: Versions) -> Amendment | None:
 
     That the release then loads it, and predicts the same, has to be tried.
     """
+    if artifact.format == "savedmodel":
+        return _without_slots(artifact, versions)
     if artifact.format not in ("h5", "keras") or artifact.config is None or not versions.keras:
         return None
     loader = Loader(versions, release_of(versions))
@@ -63,6 +65,13 @@ def amended(artifact: Artifact, versions: Versions) -> Amendment | None:
     if relaid:
         changes.append(Change("put {} where this release looks for them", "the weights"))
     return Amendment(config, tuple(changes), relaid) if changes else None
+
+
+def _without_slots(artifact: Artifact, versions: Versions) -> Amendment | None:
+    """A SavedModel without what its optimizer remembers of each weight, where nothing knows the optimizer's class."""
+    if not (artifact.weights.optimizer_tensors and versions.keras3) or versions.tf_keras:
+        return None
+    return Amendment(artifact.config or {}, (Change("make an export of it, without {} of its optimizer", "the slots"),))
 
 
 def _rules() -> Iterator[Any]:

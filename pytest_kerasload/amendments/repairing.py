@@ -19,9 +19,9 @@ def add(commands: Any) -> None:
     """Add the command to those of ``python -m pytest_kerasload``."""
     parser = commands.add_parser(
         "repair",
-        help="write a copy of an artifact whose configuration another Keras release takes",
-        description="Writes a copy of an HDF5 or .keras artifact whose configuration the release takes; weights and "
-        "everything else stay as they are. Gate the copy before you ship it.",
+        help="write a copy of an artifact that another Keras release takes",
+        description="Writes a copy of an artifact that the release takes; the values of weights and everything else "
+        "stay as they are. Gate the copy before you ship it.",
     )
     parser.add_argument("artifact", type=Path)
     parser.add_argument("copy", type=Path, help="where the copy is written; never over a file that is there")
@@ -58,8 +58,8 @@ def run(chosen: argparse.Namespace) -> int:
         return _refused(f"{chosen.artifact} does not exist")
     if not artifact.readable:
         return _refused("; ".join(problem.message for problem in artifact.problems))
-    if artifact.format not in ("h5", "keras"):
-        return _refused(f"{chosen.artifact} is a {artifact.format}: only HDF5 and .keras artifacts can be repaired")
+    if artifact.format not in ("h5", "keras", "savedmodel"):
+        return _refused(f"{chosen.artifact} is a {artifact.format}: there is no model in it to repair")
     amendment = amended(artifact, chosen.release)
     if amendment is None:
         return _refused(f"{chosen.artifact}: nothing is known that could be changed for {chosen.release.label}")

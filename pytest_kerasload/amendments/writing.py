@@ -1,4 +1,4 @@
-"""A copy of an artifact with another configuration: the weights and everything else are those of the original."""
+"""A copy of an artifact with what was changed in it: everything else is as in the original."""
 
 from __future__ import annotations
 
@@ -11,6 +11,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from google.protobuf.message import DecodeError
+
+from pytest_kerasload.artifacts import protos
+from pytest_kerasload.artifacts.keras_nodes import is_keras
 from pytest_kerasload.artifacts.record import Artifact
 
 if TYPE_CHECKING:
@@ -22,7 +26,7 @@ class NotWritten(OSError):
 
 
 def write(artifact: Artifact, amendment: Amendment, target: Path) -> None:
-    """Write a copy of an h5 or .keras artifact with what was changed in it.
+    """Write a copy of an artifact with what was changed in it.
 
     As a whole or not at all: it is written beside the target and renamed. NotWritten where it cannot be, and for a
     target that is there.
@@ -32,6 +36,10 @@ def write(artifact: Artifact, amendment: Amendment, target: Path) -> None:
     try:
         with tempfile.TemporaryDirectory(prefix=".kerasload-", dir=target.parent) as folder:
             beside = Path(folder) / target.name
+            if artifact.format == "savedmodel":
+                _directory(artifact.path, beside)
+                os.rename(beside, target)
+                return
             if artifact.format == "h5":
                 _hdf5(artifact.path, amendment.config, beside)
             else:
@@ -39,8 +47,24 @@ def write(artifact: Artifact, amendment: Amendment, target: Path) -> None:
             os.link(beside, target) if hasattr(os, "link") else shutil.move(beside, target)
     except FileExistsError:
         raise NotWritten(f"{target} is there already: name another file, or move it away") from None
-    except (OSError, zipfile.BadZipFile, KeyError, ValueError) as error:
+    except (OSError, zipfile.BadZipFile, KeyError, ValueError, DecodeError) as error:
         raise NotWritten(f"{target} could not be written: {error}") from error
+
+
+def _directory(path: Path, target: Path) -> None:
+    """A SavedModel as an export: its object graph names no slots of an optimizer, and no class of Keras.
+
+    Graph, signatures, variables and all else of it, what is not read here too, are as they were.
+    """
+    shutil.copytree(path, target, ignore=shutil.ignore_patterns("keras_metadata.pb"))
+    saved = protos.message("SavedModel")
+    saved.ParseFromString((path / "saved_model.pb").read_bytes())
+    for graph in saved.meta_graphs:
+        for node in graph.object_graph_def.nodes:
+            node.ClearField("slot_variables")
+            if is_keras(node):
+                node.user_object.identifier, node.user_object.metadata = "_generic_user_object", ""
+    (target / "saved_model.pb").write_bytes(saved.SerializeToString())
 
 
 def _hdf5(path: Path, config: Mapping[str, Any], target: Path) -> None:

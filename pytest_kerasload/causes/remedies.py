@@ -25,7 +25,9 @@ WayName = Literal["compile", "amend", "legacy", "signatures"]
 
 _ANSWERED: dict[WayName, re.Pattern[str]] = {
     "compile": re.compile(r"compile=False"),
-    "amend": re.compile(r"^(?:drop|rename|write) .*\bconfig\b|take out what is rejected|^put the weights of a file"),
+    "amend": re.compile(
+        r"^(?:drop|rename|write) .*\bconfig\b|take out what is rejected|^put the weights of|^make an export of"
+    ),
     "legacy": re.compile(re.escape(LEGACY_KERAS)),
     "signatures": re.compile(rf"{re.escape(SIGNATURES)}|{re.escape(TFSM_LAYER)}|^tf\.saved_model\.load"),
 }

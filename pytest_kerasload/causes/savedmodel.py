@@ -84,6 +84,8 @@ CAUSES: tuple[Cause, ...] = (
         "savedmodel-add-slot",
         "The optimizer in the SavedModel does not come back, and its slots find no owner",
         "install tf_keras there: pip install tf_keras (TensorFlow then knows the optimizer)",
+        "make an export of it, without the slots of its optimizer: python -m pytest_kerasload repair IN OUT "
+        "--for=keras==3.15.1",
         "export it without its optimizer: model.save(path, include_optimizer=False), or model.export(path)",
         formats=("savedmodel",),
         saved_by="TensorFlow 2.0 to 2.10; later with an optimizer of keras.optimizers.legacy",

@@ -123,6 +123,8 @@ def _amended(context: Context, amendment: amendments.Amendment, error: RequestFa
     session = context.session
     copy = session.directory / f"amended-{next(session.numbers)}{_SUFFIXES[context.artifact.format]}"
     amendments.write(context.artifact, amendment, copy)
+    if context.artifact.format == "savedmodel":
+        return session.load_path(copy, way="signatures")
     try:
         return session.load_path(copy, unsafe=context.unsafe)
     except RequestFailed:
@@ -131,7 +133,7 @@ def _amended(context: Context, amendment: amendments.Amendment, error: RequestFa
         return session.load_path(copy, compile=False, unsafe=context.unsafe)
 
 
-_SUFFIXES: dict[Format, str] = {"h5": ".h5", "keras": ".keras"}
+_SUFFIXES: dict[Format, str] = {"h5": ".h5", "keras": ".keras", "savedmodel": ""}
 
 
 def _repair(context: Context, amendment: amendments.Amendment) -> str:
