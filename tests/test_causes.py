@@ -54,6 +54,12 @@ TEXTS = [
     ("custom-object-call-fails", BUILD, KERAS3, CUSTOM),
     ("call-argument-rejected", BUILD, KERAS3, H5),
     ("config-key-rejected", "DTypePolicy.__new__() missing 1 required positional argument: 'name'", KERAS33, KERAS),
+    (
+        "savedmodel-lookup-table",
+        "Found 1 Python objects that were not bound to checkpointed values: [<tensorflow.python.ops.lookup_ops.Mut",
+        KERAS2,
+        SAVEDMODEL,
+    ),
     ("lambda-defaults-not-read", "arg 4 (defaults) must be None or tuple", KERAS3, H5),
     ("shape-not-inferred", "Shapes used to initialize variables must be fully-defined (no `None` dim", KERAS3, H5),
     ("h5-subclassed-unbuilt", NO_LAYERS, KERAS2, SUBCLASSED),

@@ -29,15 +29,15 @@ OWN_CODE = "what the code of a custom object does there is not in the file"
 BYTECODE = "the loader ran on another Python than the one that is told as a need"
 CLASS_OF_LATER_KERAS = "a class of the artifact's own has the name of one that later releases bring along"
 NOT_CALLABLE = "it loads, and raises when it is called"
+BESIDE = "it is read where tf_keras lies beside Keras 3, as it did for some of the loaders"
 VERSION = "nothing static tells the version check of it"
 
 # Where the forecast says something else than what was seen. Anything that is not here fails.
 KNOWN = {
     "tf210/custom_wrap.h5": OWN_CODE,
-    "tf213/custom_dict_model.keras": VERSION,
     "tf213/nested_lists_layer.keras": OWN_CODE,
+    "tf213/custom_dict_model.keras": VERSION,
     "tf215/bool_input.h5": NOT_CALLABLE,
-    "tf215/custom_activation.h5": VERSION,
     "tf215/custom_closed.h5": OWN_CODE,
     "tf215/custom_demanding.h5": OWN_CODE,
     "tf215/custom_forgetful.h5": OWN_CODE,
@@ -50,8 +50,7 @@ KNOWN = {
     "tf221/custom_forgetful.keras": OWN_CODE,
     "tf221/custom_model.keras": VERSION,
     "tf221legacy/custom_forgetful.keras": OWN_CODE,
-    "tf23/string_lookup_sm": VERSION,
-    "tf23/trained_adam_sm": VERSION,
+    "tf23/trained_adam_sm": BESIDE,
 }
 
 

@@ -596,3 +596,12 @@ def test_a_layer_that_its_own_release_does_not_find() -> None:
     assert "spectral-normalization-not-found" in found(of, TF_KERAS)
     assert "class-not-in-this-keras" in found(of, KERAS210)
     assert "spectral-normalization-not-found" not in found(of, KERAS315)
+
+
+@pytest.mark.parametrize(("saved", "told"), [("2.3.4", True), ("2.4.1", True), ("2.8.0", False), (None, False)])
+def test_tables_of_lookup_layers_in_an_old_savedmodel(saved: str | None, told: bool) -> None:
+    model = functional(inputs(1), layer("words", "StringLookup"))
+    of = artifact(model, format="savedmodel", keras="2.4.0", keras_metadata=True)
+    of = replace(of, saved_with=SavedWith(tensorflow=saved, keras="2.4.0"))
+    assert ("savedmodel-lookup-table" in found(of, KERAS210)) is told
+    assert "savedmodel-lookup-table" not in found(of, replace(KERAS210, tensorflow="2.4.1", keras="2.4.0"))

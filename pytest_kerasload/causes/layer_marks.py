@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pytest_kerasload.artifacts.builtins import is_builtin
 from pytest_kerasload.artifacts.layers import class_name
 from pytest_kerasload.artifacts.record import Artifact
-from pytest_kerasload.causes.loader import Loader, Mark, Rule
+from pytest_kerasload.causes.loader import Loader, Mark, Rule, release_number
 
 
 def _normalization(artifact: Artifact, loader: Loader) -> Iterator[Mark]:
@@ -46,6 +46,15 @@ def _lookups(artifact: Artifact, loader: Loader) -> Iterator[Mark]:
             # keras/src/layers/preprocessing/index_lookup.py, load_assets: idf_weights=False
             message = f"{{loader}} does not bring back the weights of words of {use.class_name}"
             yield Mark("text-vectorization-tf-idf", message, use.place)
+
+
+def _tables(artifact: Artifact, loader: Loader) -> Iterator[Mark]:
+    saved = release_number(artifact.saved_with.tensorflow)
+    if artifact.format != "savedmodel" or loader.keras3 or loader.tensorflow < (2, 8) or saved is None:
+        return
+    for use in artifact.objects if artifact.keras_metadata and (2, 3) <= saved.release[:2] < (2, 5) else ():
+        if use.class_name in _LOOKUPS and not use.custom:
+            yield Mark("savedmodel-lookup-table", f"{{loader}} does not find the table of {use.class_name}", use.place)
 
 
 def _bidirectional(artifact: Artifact, loader: Loader) -> Iterator[Mark]:
@@ -128,6 +137,7 @@ def _attention(artifact: Artifact, loader: Loader) -> Iterator[Mark]:
 LAYER_RULES: tuple[Rule, ...] = (
     _normalization,
     _lookups,
+    _tables,
     _bidirectional,
     _inputs,
     _seeds,

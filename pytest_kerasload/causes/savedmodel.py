@@ -145,6 +145,21 @@ CAUSES: tuple[Cause, ...] = (
         source="keras-team/keras#15565; tensorflow/tensorflow#33085",
     ),
     _cause(
+        "savedmodel-lookup-table",
+        "Lookup layers of TensorFlow 2.3 and 2.4 do not find their table in a SavedModel on newer releases",
+        do.SIGNATURES,
+        "load it with TensorFlow 2.4, and make the layers again with set_vocabulary(get_vocabulary()) on a newer one",
+        formats=("savedmodel",),
+        saved_by="TensorFlow 2.3 and 2.4",
+        loaded_by="TensorFlow 2.8 to 2.15, tf_keras",
+        seen=("version", "load"),
+        explanation="StringLookup, IntegerLookup and TextVectorization kept their words in a table that later "
+        "releases made another object of. The graph still answers through its signatures.",
+        wording="Found 1 Python objects that were not bound to checkpointed values: "
+        "[<tensorflow.python.ops.lookup_ops.MutableHashTable object at 0x7f2a>]",
+        source="reproduced with TensorFlow 2.3 and 2.4 on 2.8, 2.10, 2.15 and tf_keras 2.21",
+    ),
+    _cause(
         "savedmodel-not-revived",
         "This release cannot make the Keras model again from what the SavedModel says of it",
         do.SIGNATURES,

@@ -25,6 +25,8 @@ def by_artifact(text: str, versions: Versions, artifact: Artifact | None) -> Cau
             return cause("savedmodel-needs-keras2")
         if re.search(r"Please make sure that this class is included in the `custom_objects` arg", text):
             return cause("custom-object-unresolved")
+        if "not bound to checkpointed values" in text and "lookup_ops" in text:
+            return cause("savedmodel-lookup-table")
         return None
     if "SpectralNormalization" in text or "'str' object is not callable" in text:
         theirs = any(use.class_name == "SpectralNormalization" and not use.custom for use in artifact.objects)
