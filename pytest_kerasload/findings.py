@@ -6,6 +6,7 @@ from it elsewhere.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -52,6 +53,14 @@ class Finding:
     fails: bool = True
     traceback: str = ""
     """The whole of what was raised, for those who ask for it (``-vv``)."""
+
+
+def listed(names: Iterable[str], separator: str = ", ", most: int = 5) -> str:
+    """The first few of some names, each once, and how many more there are."""
+    found = list(dict.fromkeys(name for name in names if name))
+    more = len(found) - most
+    joint = " " if separator == ", " else separator
+    return separator.join(found[:most]) + (f"{joint}and {more} more" if more > 0 else "")
 
 
 class PredictionFailed(Exception):

@@ -7,8 +7,10 @@ import json
 import marshal
 import zipfile
 from base64 import encodebytes
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import h5py
@@ -405,3 +407,57 @@ def test_a_savedmodel_becomes_an_export_without_its_optimizer(tmp_path: Path) ->
     with pytest.raises(NotWritten, match="is there already"):
         write(artifact, found, tmp_path / "copy")
     assert [path.name for path in tmp_path.iterdir()] == ["copy"]
+
+
+@pytest.mark.parametrize("versions", [KERAS_315, KERAS_33, KERAS_215], ids=lambda one: one.keras)
+@pytest.mark.parametrize(
+    "name", ["tf215/lstm.h5", "tf23/nested_seq_twice.h5", "tf219/seq_dense.keras", "tf215/lambda_python.h5"]
+)
+def test_no_configuration_takes_it_down(name: str, versions: Versions) -> None:
+    """Whatever stands in a configuration: what cannot be changed is left alone."""
+    original = read(ARTIFACTS / name)
+    random = Random(name)
+    odd: list[Any] = [
+        None,
+        3,
+        "x",
+        [],
+        {},
+        [[0, 0], [1, 3], [1, 3]],
+        [["x", 0, 0]] * 3,
+        {"class_name": "Dense"},
+        [None] * 4,
+    ]
+    for _ in range(300):
+        config = json.loads(json.dumps(original.config))
+        for _ in range(random.randint(1, 3)):
+            *path, last = random.choice(list(_places(config)))
+            inside = config
+            for key in path:
+                inside = inside[key]
+            inside[last] = random.choice(odd)
+        objects = tuple(objects_in(config, None)) if isinstance(config.get("config"), dict) else ()
+        amended(replace(original, config=config, objects=objects), versions)
+
+
+def _places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, inner in items:
+        yield (*path, key)
+        yield from _places(inner, (*path, key))
+
+
+def test_three_tensors_by_name_are_no_reference() -> None:
+    arguments = {"memories": [["x", 0, 0], ["x", 0, 0], ["x", 0, 0]], "sizes": [[0, 0], [1, 3], [1, 3]]}
+    call = layer("Dense", [[["x", 0, 0, arguments]]], name="mix", units=1)
+    assert changed(of("h5", INPUT, call, keras="2.10.0", functional=True), KERAS_315)[0] == ""
+
+
+@pytest.mark.parametrize(
+    ("mode", "dtype", "now"),
+    [("int", "float32", "int64"), ("int", "int32", "int32"), ("multi_hot", "float32", "float32")],
+)
+def test_hashing_keeps_the_dtype_of_what_it_counts(mode: str, dtype: str, now: str) -> None:
+    entry = layer("Hashing", name="h", num_bins=4, output_mode=mode, dtype=dtype)
+    _, layers = changed(of("keras", entry, keras="3.15.0"), KERAS_215)
+    assert (layers or [entry])[0]["config"]["dtype"] == now

@@ -298,3 +298,12 @@ def test_colour_is_for_terminals(monkeypatch: pytest.MonkeyPatch, capsys: pytest
     monkeypatch.setenv("NO_COLOR", "1")
     main(["inspect", artifact])
     assert "\033" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("opens", [b")\x01", b"(\x01\0\0\0", b"[\x01\0\0\0", b"<\x01\0\0\0"])
+def test_code_that_nests_without_end_is_no_function(opens: bytes) -> None:
+    """As constants of a function of Python 3.11: it is stepped over, and no deeper than anyone nests."""
+    code = base64.b64decode(DOUBLES["3.11"])
+    place = code.index(b")\x03N")
+    assert pythons(code[:place] + opens * 20_000 + b"N" + code[place + 3 :]) == ()
+    assert pythons(code + b"\0" * (1 << 20)) == ()

@@ -13,16 +13,19 @@ from types import SimpleNamespace
 from typing import Any
 
 import builders
+import numpy as np
 import pytest
 
 from conftest import causes_of, checks_of
 from pytest_kerasload.artifacts.reading import read
 from pytest_kerasload.artifacts.record import Artifact
 from pytest_kerasload.causes.catalogue import cause
-from pytest_kerasload.checks import load, reasons
+from pytest_kerasload.checks import comparing, deviations, load, reasons
 from pytest_kerasload.environments.process import RequestFailed, WorkerEnded
+from pytest_kerasload.environments.session import Output
 from pytest_kerasload.environments.versions import Versions
 from pytest_kerasload.expected import NamesDiffer
+from pytest_kerasload.settings import Settings
 from pytest_kerasload.worker import keras_model, serving, suspects
 
 KERAS_315 = Versions("3.11.7", "2.21.0", "3.15.1", "keras3")
@@ -135,9 +138,13 @@ def test_bytecode_of_another_python_is_why_the_process_died(tmp_path: Path) -> N
     ("functions", "closure", "told"), [(3, [2], "lambda_0, lambda_1, lambda_2"), (3, None, ""), (1, [2], "")]
 )
 def test_lambdas_that_were_made_in_a_loop(tmp_path: Path, functions: int, closure: Any, told: str) -> None:
-    context: Any = SimpleNamespace(artifact=lambda_h5(tmp_path / "clf.h5", functions, closure))
+    context: Any = SimpleNamespace(
+        artifact=lambda_h5(tmp_path / "clf.h5", functions, closure), known=SimpleNamespace(provenance={})
+    )
     loaded: Any = SimpleNamespace(kind="keras")
     assert ", ".join(one.where for one in reasons._shared_closures(context, loaded)) == told
+    context.known = SimpleNamespace(provenance={"source": "file"})  # whose functions share it already
+    assert list(reasons._shared_closures(context, loaded)) == []
 
 
 def test_a_finding_with_its_reason(tmp_path: Path) -> None:
@@ -202,6 +209,22 @@ def test_a_consequence_is_told_by_what_it_comes_of(text: str, code: str, tmp_pat
     assert load._cause(context, error).code == code
 
 
+@pytest.mark.parametrize(
+    ("type", "code"), [("ValueError", "lambda-call-fails"), ("FileNotFoundError", "unknown-load-error")]
+)
+def test_what_lies_outside_of_the_file_is_not_blamed_on_it(type: str, code: str, tmp_path: Path) -> None:
+    function = encodebytes(marshal.dumps((lambda x: missing(x)).__code__)).decode()  # type: ignore[name-defined]  # noqa: F821
+    config = {"name": "scale", "function": [function, None, None], "function_type": "lambda"}
+    layers = [{"class_name": "Lambda", "config": config}]
+    path = builders.h5(tmp_path / "clf.h5", {"class_name": "Sequential", "config": {"name": "s", "layers": layers}})
+    python = ".".join(map(str, sys.version_info[:3]))
+    session = SimpleNamespace(versions=replace(KERAS_315, python=python))
+    settings = SimpleNamespace(provided=lambda path: frozenset())
+    context: Any = SimpleNamespace(artifact=read(path), session=session, settings=settings)
+    error = RequestFailed({"type": type, "text": "vocabulary.txt", "traceback": ""}, [])
+    assert load._cause(context, error).code == code
+
+
 def test_what_nothing_is_known_of_stays_unknown(tmp_path: Path) -> None:
     session = SimpleNamespace(versions=KERAS_315)
     context: Any = SimpleNamespace(
@@ -258,3 +281,67 @@ def test_the_reason_stands_behind_the_whole_configuration_of_a_large_model() -> 
     assert told["text"].startswith("Functional could not be deserialized")
     assert told["text"].endswith("Exception encountered: no axes")
     assert len(told["text"]) < 21_000
+
+
+@pytest.mark.parametrize(
+    ("fits", "text", "code"),
+    [
+        (True, "name 'tf' is not defined: Exception encountered when calling Lambda.call()", "lambda-call-fails"),
+        (False, "name 'tf' is not defined: Exception encountered when calling Lambda.call()", "predictions-refused"),
+        (True, "Exception encountered when calling Sequential.call()", "predictions-refused"),
+        (True, "input 0 is incompatible: expected min_ndim=4, found ndim=5", "predictions-refused"),
+        (False, "OOM when allocating tensor", "worker-memory"),
+    ],
+)
+def test_what_a_model_refuses(fits: bool, text: str, code: str, tmp_path: Path) -> None:
+    """Inputs of other shapes are refused by every model: nothing that it says then is the reason."""
+    session = SimpleNamespace(versions=KERAS_315)
+    context: Any = SimpleNamespace(artifact=read(builders.h5(tmp_path / "clf.h5")), session=session)
+    known: Any = SimpleNamespace(inputs={}, outputs={}, provenance={}, rows=0)
+    error = RequestFailed({"type": "ValueError", "text": text, "traceback": ""}, [])
+    assert deviations.refused(context, known, error, fits=fits).cause == code
+
+
+class Twice:
+    """A session in which every load gives another model, by its weights or by what it answers."""
+
+    def __init__(self, weights: bool, raises: Exception | None = None) -> None:
+        self.weights, self.raises = weights, raises
+        self.dropped: list[Any] = []
+        self.count = 0
+
+    def again(self, loaded: Any) -> Any:
+        self.count += 1
+        if self.raises is not None and self.count == 2:
+            raise self.raises
+        return self.count
+
+    def compare(self, first: Any, second: Any) -> Any:
+        return SimpleNamespace(weights=SimpleNamespace(places=(("kernel", 1, "", "", 1.0),) if self.weights else ()))
+
+    def predict(self, model: Any, given: Any) -> Any:
+        return (Output(("out",), np.full((2, 1), float(model), "float32")),)
+
+    def drop(self, *models: Any) -> None:
+        self.dropped += models
+
+
+def test_two_loads_that_differ(tmp_path: Path) -> None:
+    def asked(session: Twice) -> Any:
+        artifact = read(builders.h5(tmp_path / "clf.h5")) if not (tmp_path / "clf.h5").exists() else None
+        artifact = artifact or read(tmp_path / "clf.h5")
+        context: Any = SimpleNamespace(session=session, artifact=artifact, settings=Settings((tmp_path,), (), tmp_path))
+        loaded: Any = None
+        found = comparing.loads_differ(context, loaded, [])
+        return found and found.cause
+
+    same = Twice(weights=False)
+    assert asked(same) == "loads-differ"
+    assert same.dropped == [1, 2]
+    assert asked(Twice(weights=True)) is None  # that they differ is told by what compares weights
+    refused = Twice(False, RequestFailed({"type": "E", "text": "busy", "traceback": ""}, []))
+    assert asked(refused) is None
+    assert refused.dropped == [1]
+    ended = Twice(False, WorkerEnded("worker-timeout", "no answer"))
+    assert asked(ended) is None
+    assert ended.dropped == []  # they went with the process

@@ -527,6 +527,8 @@ def test_attention_without_the_shapes_it_was_built_with() -> None:
     of = artifact(functional(inputs(3, 4), attention))
     assert found(of, KERAS2)["attention-shapes-missing"].where == "attend"
     assert "attention-shapes-missing" not in found(of, KERAS315)
+    own = artifact(functional(inputs(3, 4), layer("attend", "MultiHeadAttention", heads=2)))
+    assert "attention-shapes-missing" not in found(own, KERAS2)
     built = layer("attend", "MultiHeadAttention", num_heads=2, key_dim=4, query_shape=None, key_shape=None)
     assert "attention-shapes-missing" not in found(artifact(functional(inputs(3, 4), built)), KERAS2)
 
@@ -588,14 +590,15 @@ def test_an_optimizer_that_nothing_knows_beside_keras_3() -> None:
 
 
 def test_a_layer_that_its_own_release_does_not_find() -> None:
-    spectral = layer(
-        "norm", "SpectralNormalization", layer={"class_name": "Dense", "config": {"name": "d", "units": 2}}
-    )
+    dense = {"class_name": "Dense", "config": {"name": "d", "units": 2}}
+    spectral = layer("norm", "SpectralNormalization", power_iterations=1, layer=dense)
     of = artifact(sequential(inputs(4), spectral))
     assert found(of, KERAS2)["spectral-normalization-not-found"].where == "norm"
     assert "spectral-normalization-not-found" in found(of, TF_KERAS)
     assert "class-not-in-this-keras" in found(of, KERAS210)
     assert "spectral-normalization-not-found" not in found(of, KERAS315)
+    own = artifact(sequential(inputs(4), layer("norm", "SpectralNormalization", iterations=1)))
+    assert "spectral-normalization-not-found" not in found(own, KERAS2)
 
 
 @pytest.mark.parametrize(("saved", "told"), [("2.3.4", True), ("2.4.1", True), ("2.8.0", False), (None, False)])
@@ -605,3 +608,20 @@ def test_tables_of_lookup_layers_in_an_old_savedmodel(saved: str | None, told: b
     of = replace(of, saved_with=SavedWith(tensorflow=saved, keras="2.4.0"))
     assert ("savedmodel-lookup-table" in found(of, KERAS210)) is told
     assert "savedmodel-lookup-table" not in found(of, replace(KERAS210, tensorflow="2.4.1", keras="2.4.0"))
+
+
+def test_a_normalization_that_does_nothing_is_not_missed() -> None:
+    """As in an EfficientNet that was trained from nothing: the identity comes back as the identity."""
+    model = sequential(inputs(4), layer("norm", "Normalization", axis=[-1]))
+    assert "normalization-not-restored" in found(artifact(model, weights=Weights(9, 3, "h5-keras2")), KERAS33)
+    idle = Weights(9, 3, "h5-keras2", unadapted=("norm",))
+    assert "normalization-not-restored" not in found(artifact(model, weights=idle), KERAS33)
+
+
+def test_a_global_behind_a_branch_may_never_be_asked_for() -> None:
+    branch = kept(lambda x: x * 2 if len(x.shape) == 2 else tf.abs(x))  # type: ignore[name-defined]  # noqa: F821
+    first = kept(lambda x: tf.abs(x) if len(x.shape) == 2 else x)  # type: ignore[name-defined]  # noqa: F821
+    before = kept(lambda x: tf.abs(x) * (2 if x else 1))  # type: ignore[name-defined]  # noqa: F821
+    running = replace(KERAS315, python=PYTHON)
+    for function, told in ((branch, False), (first, False), (before, True)):
+        assert ("lambda-call-fails" in found(artifact(sequential(inputs(4), function)), running)) is told

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,10 +74,4 @@ def _without_slots(artifact: Artifact, versions: Versions) -> Amendment | None:
     return Amendment(artifact.config or {}, (Change("make an export of it, without {} of its optimizer", "the slots"),))
 
 
-def _rules() -> Iterator[Any]:
-    yield from functions.RULES
-    yield from values.RULES
-    yield from graph.RULES
-
-
-_RULES = tuple(_rules())
+_RULES = (*functions.RULES, *values.RULES, *graph.RULES)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from pytest_kerasload.artifacts.record import Artifact
+from pytest_kerasload.artifacts.record import Artifact, ConfigObject
 from pytest_kerasload.causes.loader import Loader
 
 
@@ -32,6 +32,13 @@ class Draft:
     loader: Loader
     config: dict[str, Any]
     copies: dict[int, Any]
+
+    def built_in(self, name: str) -> Iterator[tuple[ConfigObject, dict[str, Any]]]:
+        """Every object of a class of Keras' own, with the copy of its configuration."""
+        for use in self.artifact.objects:
+            config = self.copies.get(id(use.config))
+            if use.class_name == name and not use.custom and isinstance(config, dict):
+                yield use, config
 
     def entries(self) -> Iterator[dict[str, Any]]:
         """Every serialised object of the copy, those in others too."""

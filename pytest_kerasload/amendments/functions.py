@@ -31,6 +31,10 @@ def _lambdas(draft: Draft) -> Iterator[Change]:
                 config.pop(key, None)
             yield Change("write the function of {} as Keras 3 does", "Lambda", name)
         yield from _default_values(config, name)
+        shape = config.get("output_shape")
+        if draft.loader.keras < (3, 10) and isinstance(shape, list) and config.get("output_shape_type", "raw") == "raw":
+            config["output_shape"] = None
+            yield Change("drop {} from the config", "output_shape", name)
 
 
 def _default_values(config: dict[str, Any], name: str) -> Iterator[Change]:

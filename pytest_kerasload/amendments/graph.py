@@ -102,7 +102,7 @@ def _new_node(node: Any, names: frozenset[str]) -> dict[str, Any] | None:
 
 def _tensor(value: Any, names: frozenset[str]) -> dict[str, Any] | None:
     """A reference to what a layer answered as Keras 3 writes it; its shape and dtype are not read from there."""
-    if not isinstance(value, list) or len(value) != 3 or value[0] not in names:
+    if not isinstance(value, list) or len(value) != 3 or not isinstance(value[0], str) or value[0] not in names:
         return None
     history = {"shape": [None], "dtype": "float32", "keras_history": value}
     return {"class_name": "__keras_tensor__", "config": history}

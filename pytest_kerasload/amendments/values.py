@@ -7,7 +7,6 @@ from typing import Any
 
 from pytest_kerasload.amendments.change import Change, Draft, Rule
 from pytest_kerasload.artifacts.builtins import exists_in, is_builtin
-from pytest_kerasload.artifacts.layers import class_name
 from pytest_kerasload.causes.loader import from_keras2, is_legacy
 from pytest_kerasload.causes.marks import WRAPPED
 from pytest_kerasload.checks import version
@@ -137,23 +136,28 @@ def _orthogonal(draft: Draft) -> Iterator[Change]:
 
 def _slopes(draft: Draft) -> Iterator[Change]:
     """What LeakyReLU calls alpha in Keras 2, and negative_slope in Keras 3, which takes both."""
-    for entry in draft.entries() if not draft.loader.keras3 else ():
-        config = entry["config"]
-        if class_name(entry) == "LeakyReLU" and isinstance(config, dict) and "negative_slope" in config:
+    for use, config in draft.built_in("LeakyReLU") if not draft.loader.keras3 else ():
+        if "negative_slope" in config:
             config["alpha"] = config.pop("negative_slope")
-            yield Change("call the {} of LeakyReLU alpha", "negative_slope", str(config.get("name", "")))
+            yield Change("call the {} of LeakyReLU alpha", "negative_slope", use.place)
 
 
-_WORD_LAYERS = {"TextVectorization": "string", "StringLookup": "string", "IntegerLookup": "int64", "Hashing": "int64"}
-"""The dtype that Keras 2 asks layers for whose inputs are no numbers to compute with; Keras 3 writes float32."""
+_WORDS = {"TextVectorization": "string", "StringLookup": "string", "IntegerLookup": "int64", "Hashing": "int64"}
+"""The dtype that Keras 2 asks layers for whose inputs are no numbers to compute with; Keras 3 writes its policy."""
 
 
 def _word_dtypes(draft: Draft) -> Iterator[Change]:
-    for entry in draft.entries() if not (draft.loader.keras3 or from_keras2(draft.artifact)) else ():
-        config, wanted = entry["config"], _WORD_LAYERS.get(class_name(entry) or "")
-        if wanted is not None and isinstance(config, dict) and config.get("dtype", wanted) != wanted:
+    if draft.loader.keras3 or from_keras2(draft.artifact):
+        return
+    for name, wanted in _WORDS.items():
+        for use, config in draft.built_in(name):
+            dtype = config.get("dtype", wanted)
+            # What Hashing gives as counts or flags has the dtype that was asked for; so has an index.
+            counts = name == "Hashing" and config.get("output_mode", "int") != "int"
+            if counts or dtype == wanted or (name == "Hashing" and "int" in str(dtype)):
+                continue
             config["dtype"] = wanted
-            yield Change("give {} the dtype that Keras 2 asks for", str(class_name(entry)), str(config.get("name", "")))
+            yield Change("give {} the dtype that Keras 2 asks for", name, use.place)
 
 
 def _build_configs(draft: Draft) -> Iterator[Change]:
@@ -185,22 +189,20 @@ def _score_modes(draft: Draft) -> Iterator[Change]:
     """A word that Keras 3.14 and later take for a function of that name in HDF5, where it is the default."""
     if not draft.loader.keras3 or draft.loader.keras < (3, 14) or draft.artifact.format != "h5":
         return
-    for entry in draft.entries():
-        config = entry["config"]
-        if class_name(entry) == "Attention" and isinstance(config, dict) and config.get("score_mode") == "dot":
+    for use, config in draft.built_in("Attention"):
+        if config.get("score_mode") == "dot":
             del config["score_mode"]
-            yield Change(_DROP, "score_mode", str(config.get("name", "")))
+            yield Change(_DROP, "score_mode", use.place)
 
 
 def _attention_shapes(draft: Draft) -> Iterator[Change]:
     """What MultiHeadAttention of Keras 2 takes out of its configuration; null, it is built at its first call."""
     if draft.loader.keras3 or draft.loader.tensorflow < (2, 6):
         return
-    for entry in draft.entries():
-        config = entry["config"]
-        if class_name(entry) == "MultiHeadAttention" and isinstance(config, dict) and "query_shape" not in config:
+    for use, config in draft.built_in("MultiHeadAttention"):
+        if "query_shape" not in config:
             config.update(query_shape=None, key_shape=None, value_shape=None)
-            yield Change("write the shapes of {} as null", "MultiHeadAttention", str(config.get("name", "")))
+            yield Change("write the shapes of {} as null", "MultiHeadAttention", use.place)
 
 
 RULES: tuple[Rule, ...] = (

@@ -88,6 +88,8 @@ class Weights:
     layers: Mapping[str, int] = field(default_factory=dict)
     """Elements by layer name (HDF5) or group path (.keras)."""
     optimizer_tensors: int = 0
+    unadapted: tuple[str, ...] = ()
+    """Names of Normalization layers in HDF5 that hold a mean of 0 and a variance of 1: they do nothing."""
 
 
 @dataclass(frozen=True)

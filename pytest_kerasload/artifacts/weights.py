@@ -83,6 +83,7 @@ def layered_weights(file: h5py.File) -> tuple[Weights, tuple[str, ...]]:
     missing: list[str] = []
     tensors = 0
     keras2 = False
+    unadapted: dict[str, bool] = {}
     layers = names(root, "layer_names") or []
     # Weights that hang on the model itself, since Keras 2.9.
     extra = ["top_level_model_weights"] if isinstance(member(root, "top_level_model_weights"), h5py.Group) else []
@@ -103,12 +104,34 @@ def layered_weights(file: h5py.File) -> tuple[Weights, tuple[str, ...]]:
             keras2 = keras2 or name.endswith(":0")
             tensors += 1
             found[layer] = found.get(layer, 0) + elements(dataset.shape)
+            owner, kind = f"{layer}/{name.partition(':')[0]}".split("/")[-2:]
+            if kind in _IDENTITY:
+                unadapted[owner] = unadapted.get(owner, True) and _holds_only(dataset, _IDENTITY[kind])
     version = text(root.attrs.get("keras_version")) or text(file.attrs.get("keras_version")) or ""
     style = "h5-keras3" if version.startswith("3") or (not version and not keras2) else "h5-keras2"
     optimizer = member(file, "optimizer_weights")
     state = (names(optimizer, "weight_names") or []) if isinstance(optimizer, h5py.Group) else []
-    weights = Weights(sum(found.values()), tensors, style, found, len(state))
+    weights = Weights(
+        sum(found.values()),
+        tensors,
+        style,
+        found,
+        len(state),
+        tuple(name for name, nothing in unadapted.items() if nothing),
+    )
     return weights, tuple(missing)
+
+
+_IDENTITY = {"mean": 0.0, "variance": 1.0}
+"""What a Normalization holds before it was adapted, by the name of its weight."""
+
+
+def _holds_only(dataset: h5py.Dataset, value: float) -> bool:
+    """Whether every element is that value; not asked of what is too large for statistics of features."""
+    return elements(dataset.shape) <= _MOST_FEATURES and bool(np.all(np.asarray(dataset[()]) == value))
+
+
+_MOST_FEATURES = 1 << 20
 
 
 def stored_weights(file: h5py.Group) -> Weights:

@@ -168,7 +168,7 @@ CAUSES: tuple[Cause, ...] = (
     ),
     _cause(
         "hashing-dtype",
-        "Keras 3 takes only an integer dtype for Hashing, where TensorFlow 2.7 and older wrote float32",
+        "Keras 3 takes only an integer dtype for Hashing, and before 3.4 only by its name",
         do.LEGACY_KERAS,
         "write int64 as the dtype of the Hashing layer into the config",
         do.NEWER_LOADER,
@@ -219,7 +219,7 @@ CAUSES: tuple[Cause, ...] = (
         "attention-shapes-missing",
         "MultiHeadAttention was saved without the shapes that Keras 2 asks for since TensorFlow 2.6",
         "write query_shape, key_shape and value_shape as null into its config",
-        "load it with TensorFlow 2.4",
+        do.SAME_RELEASE,
         formats=("h5", "keras"),
         saved_by="TensorFlow 2.4, Keras 3",
         loaded_by="TensorFlow 2.6 to 2.15, tf_keras",

@@ -26,13 +26,14 @@ _REMADE = ("h5", "keras")
 """Formats that functions come back from as code; those of a SavedModel are in its graph."""
 
 
-def _kept(artifact: Artifact) -> Iterator[tuple[str, bytes]]:
+def kept(artifact: Artifact) -> Iterator[tuple[str, bytes]]:
+    """The code of every function that loading makes again, with its place."""
     if artifact.format in _REMADE:
         yield from functions(artifact.config)
 
 
 def _globals(artifact: Artifact, loader: Loader) -> Iterator[Mark]:
-    for place, code in _kept(artifact) if loader.keras3 else ():
+    for place, code in kept(artifact) if loader.keras3 else ():
         missing = sorted(global_names(code) - _KERAS3_GLOBALS)
         if missing:
             yield Mark(
@@ -43,7 +44,7 @@ def _globals(artifact: Artifact, loader: Loader) -> Iterator[Mark]:
 def _python(artifact: Artifact, loader: Loader) -> Iterator[Mark]:
     """Code of another Python: those with other fields are not read at all, and since 3.11 none runs that of another."""
     running = ".".join(loader.versions.python.split(".")[:2])
-    for place, code in _kept(artifact) if running else ():
+    for place, code in kept(artifact) if running else ():
         written = pythons(code)
         group = next((alike for alike in ALIKE if running in alike), ())
         if written and running not in written and (group == ALIKE[-1] or not set(group) & set(written)):

@@ -23,6 +23,8 @@ def _normalization(artifact: Artifact, loader: Loader) -> Iterator[Mark]:
         code = "normalization-tf26" if (2, 6) <= loader.keras < (2, 8) else ""
     for use in artifact.objects if code else ():
         config = use.config
+        if use.place.rpartition("/")[2] in artifact.weights.unadapted:
+            continue
         if use.class_name == "Normalization" and isinstance(config, Mapping) and config.get("mean") is None:
             yield Mark(code, "Normalization acts as the identity on {loader}", use.place)
 
@@ -119,7 +121,9 @@ def _spectral(artifact: Artifact, loader: Loader) -> Iterator[Mark]:
     if loader.keras3 or loader.keras < (2, 13) or artifact.format not in ("h5", "keras"):
         return
     for use in artifact.objects:
-        if use.class_name == "SpectralNormalization" and not use.custom:
+        # A class of the user's by that name has other arguments: releases before 2.13 had none.
+        theirs = use.class_name == "SpectralNormalization" and not use.custom
+        if theirs and isinstance(use.config, Mapping) and "power_iterations" in use.config:
             message = "{loader} does not find its own SpectralNormalization"
             yield Mark("spectral-normalization-not-found", message, use.place)
 
@@ -129,7 +133,9 @@ def _attention(artifact: Artifact, loader: Loader) -> Iterator[Mark]:
         return
     for use in artifact.objects:
         theirs = use.class_name == "MultiHeadAttention" and not use.custom
-        if theirs and isinstance(use.config, Mapping) and "query_shape" not in use.config:
+        if not theirs or not isinstance(use.config, Mapping) or not {"num_heads", "key_dim"} <= set(use.config):
+            continue
+        if "query_shape" not in use.config:
             message = "{loader} asks for the query_shape of MultiHeadAttention, which was not saved"
             yield Mark("attention-shapes-missing", message, use.place)
 

@@ -37,7 +37,7 @@ _KEY_REJECTED = (
 """How releases say that a class does not take a configuration key, and say which class."""
 
 
-_CALLED = r"(\w+)\.(call|build)\(\) (?:got an unexpected keyword argument|missing \d+ required)"
+_CALLED = r"(?:(\w+)\.)?\b(call|build)\(\) (?:got an unexpected keyword argument|missing \d+ required)"
 
 
 def refused_call(text: str, versions: Versions, artifact: Artifact | None) -> Cause | None:
@@ -45,12 +45,15 @@ def refused_call(text: str, versions: Versions, artifact: Artifact | None) -> Ca
     found = re.search(_CALLED, text)
     if found is None or "'time_major'" in text:
         return None
-    if found[2] == "build" and versions.keras3 and artifact is not None and _uses(found[1], artifact):
+    name = found[1] or ""  # older Pythons do not say whose
+    if found[2] == "build" and versions.keras3 and artifact is not None and _uses(name, artifact):
         # Without the tensors that were keyword arguments of the call.
         return cause("keras2-call-arguments")
     theirs = artifact is not None and bool(artifact.custom_objects)
-    if is_custom(found[1], artifact) or (theirs and (found[2] == "build" or not is_builtin(found[1]))):
+    if is_custom(name, artifact) or (theirs and (found[2] == "build" or not is_builtin(name))):
         return cause("custom-object-call-fails")
+    if not name:
+        return None
     return by_signature(text, training, *VERSION) or cause("call-argument-rejected")
 
 

@@ -32,7 +32,8 @@ def by_artifact(text: str, versions: Versions, artifact: Artifact | None) -> Cau
         theirs = any(use.class_name == "SpectralNormalization" and not use.custom for use in artifact.objects)
         if theirs and not versions.keras3 and versions.keras_version.release >= (2, 13):
             return cause("spectral-normalization-not-found")
-    if "object of type 'bool' has no len()" in text:  # behind what says that objects could not be loaded
+    # Behind what says that objects could not be loaded.
+    if "object of type 'bool' has no len()" in text and _counts_words(artifact):
         return cause("text-vectorization-tf-idf")
     if re.search(r"Unknown \w+ function: '?function\b", text):
         return cause("h5-custom-function")
@@ -85,6 +86,14 @@ def _is_old_keras(release: str) -> bool:
 def _is_listed(artifact: Artifact) -> bool:
     """Whether the configuration is that of a Sequential of Keras 2.2.2 or older."""
     return artifact.config is not None and isinstance(artifact.config.get("config"), list)
+
+
+def _counts_words(artifact: Artifact) -> bool:
+    """Whether a lookup layer weighs its words."""
+    return any(
+        not use.custom and isinstance(use.config, dict) and use.config.get("output_mode") in ("tf_idf", "tf-idf")
+        for use in artifact.objects
+    )
 
 
 def _is_unbuilt(text: str) -> bool:

@@ -44,7 +44,10 @@ def against_expected(context: Context, loaded: Loaded) -> Verdict:
     try:
         obtained = context.session.predict(loaded, given)
     except RequestFailed as error:
-        return Verdict((deviations.refused(context, known, error),))
+        fits = all(
+            array is None or comparing.takes(spec, array) for spec, array in zip(loaded.inputs, given, strict=False)
+        )
+        return Verdict((deviations.refused(context, known, error, fits=fits),))
     compared, problem = pairing.pairs(context, known, given, obtained, loaded)
     if problem is not None:
         return Verdict((problem,))

@@ -15,7 +15,7 @@ from pytest_kerasload.artifacts.shapes import fit as fit_shapes
 from pytest_kerasload.causes.catalogue import cause
 from pytest_kerasload.causes.explaining import understood
 from pytest_kerasload.checks.verdict import Context
-from pytest_kerasload.environments.process import RequestFailed
+from pytest_kerasload.environments.process import RequestFailed, WorkerEnded
 from pytest_kerasload.environments.session import InputSpec, Loaded, Output
 from pytest_kerasload.findings import Finding, Measured
 from pytest_kerasload.hooks import inputs_for
@@ -125,7 +125,7 @@ def _from_stored(loaded: Loaded, known: expected.Expected) -> tuple[list[InputSp
     specs, rows = [], []
     for index, array in enumerate(given):
         spec = loaded.inputs[index] if index < len(loaded.inputs) else None
-        if array is None or (spec is not None and not _takes(spec, array)):  # the model was changed since
+        if array is None or (spec is not None and not takes(spec, array)):  # the model was changed since
             assert spec is not None
             specs.append(spec)
             continue
@@ -149,12 +149,12 @@ def _from_example(path: Path, specs: Sequence[InputSpec]) -> tuple[list[Array] |
         return None, f"MLflow's input example is not used: {error}"
     values = list(example.values())
     rows = [values[place] for place in places if place is not None]
-    if len(rows) == len(specs) and all(_takes(spec, array) for spec, array in zip(specs, rows, strict=True)):
+    if len(rows) == len(specs) and all(takes(spec, array) for spec, array in zip(specs, rows, strict=True)):
         return rows, ""
     return None, "MLflow's input example is not used: it does not have the shapes that the model takes"
 
 
-def _takes(spec: InputSpec, array: Array) -> bool:
+def takes(spec: InputSpec, array: Array) -> bool:
     """Whether an array has the sizes that an input asks for, whatever its batch."""
     if not spec.shape or spec.ragged:
         return True
@@ -228,15 +228,24 @@ def random_outputs(context: Context) -> Finding:
 
 
 def loads_differ(context: Context, loaded: Loaded, given: Sequence[Array | None]) -> Finding | None:
-    """The finding that two loads of the same file, alike in every weight, answer the same inputs differently."""
+    """The finding that two loads of the same file, alike in every weight, answer the same inputs differently.
+
+    None where they do not, and where that cannot be found out: it is asked when something else was found already.
+    """
     session = context.session
-    first, second = session.again(loaded), session.again(loaded)
+    held: list[Loaded] = []
     try:
-        one, other = session.predict(first, given), session.predict(second, given)
+        held.append(session.again(loaded))
+        held.append(session.again(loaded))
+        if session.compare(*held).weights.places:
+            return None
+        one, other = (session.predict(model, given) for model in held)
+        session.drop(*held)
     except RequestFailed:
+        session.drop(*held)
         return None
-    finally:
-        session.drop(first, second)
+    except WorkerEnded:
+        return None
     wrong = next((found for found in side_by_side(context, one, other) if not found.agrees), None)
     if wrong is None:
         return None

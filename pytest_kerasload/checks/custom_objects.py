@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pytest_kerasload.artifacts.record import ConfigObject
 from pytest_kerasload.causes.catalogue import cause
 from pytest_kerasload.checks.verdict import Context, Verdict
 from pytest_kerasload.environments.process import RequestFailed, WorkerEnded
-from pytest_kerasload.findings import Finding, Remedy
-
-_PLACES_SHOWN = 5
+from pytest_kerasload.findings import Finding, Remedy, listed
 
 
 def check(context: Context) -> Verdict:
@@ -55,8 +53,7 @@ def forgotten(uses: Sequence[ConfigObject], answers: Sequence[Mapping[str, Any]]
     found = [(use, arguments) for use, arguments in found if _matters(use)]
     if not found:
         return ()
-    told = dict.fromkeys(f"{use.name} with {_defaults(arguments)}" for use, arguments in found)
-    shown = "; ".join(list(told)[:_PLACES_SHOWN]) + (" ..." if len(told) > _PLACES_SHOWN else "")
+    shown = listed((f"{use.name} with {_defaults(arguments)}" for use, arguments in found), "; ")
     message = f"get_config() does not keep every argument, and objects come back with the defaults: {shown}"
     return (
         cause("get-config-forgets-argument").finding(message, where=places([use for use, _ in found]), fails=False),
@@ -64,7 +61,7 @@ def forgotten(uses: Sequence[ConfigObject], answers: Sequence[Mapping[str, Any]]
 
 
 def _defaults(arguments: Sequence[Sequence[str]]) -> str:
-    return ", ".join(f"{name}={default}" for name, default in arguments[:_PLACES_SHOWN])
+    return listed(f"{name}={default}" for name, default in arguments)
 
 
 def _matters(use: ConfigObject) -> bool:
@@ -94,11 +91,9 @@ def _as_note(finding: Finding) -> Finding:
     )
 
 
-def places(uses: list[ConfigObject]) -> str:
+def places(uses: Iterable[ConfigObject]) -> str:
     """Where objects are used: the first few places, and how many more."""
-    found = list(dict.fromkeys(use.place for use in uses))
-    more = len(found) - _PLACES_SHOWN
-    return ", ".join(found[:_PLACES_SHOWN]) + (f" and {more} more" if more > 0 else "")
+    return listed(use.place for use in uses)
 
 
 def _missing(context: Context, name: str, uses: list[ConfigObject]) -> Finding:

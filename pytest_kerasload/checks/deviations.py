@@ -15,7 +15,7 @@ from pytest_kerasload.checks.verdict import Context
 from pytest_kerasload.commands import command
 from pytest_kerasload.environments.process import RequestFailed
 from pytest_kerasload.environments.session import Loaded
-from pytest_kerasload.findings import Finding, Remedy
+from pytest_kerasload.findings import Finding, Remedy, listed
 from pytest_kerasload.folding import BY
 
 
@@ -58,9 +58,18 @@ def unreadable(context: Context, error: Exception) -> Finding:
     return cause("expected-unreadable").finding(f"{path.name} cannot be used: {what}{rest}", where=str(path))
 
 
-def refused(context: Context, known: expected.Expected, error: RequestFailed) -> Finding:
+_OF_THE_MACHINE = ("resource", "environment")
+
+
+def refused(context: Context, known: expected.Expected, error: RequestFailed, *, fits: bool) -> Finding:
+    """The finding for a model that loads and does not answer; ``fits``: the stored inputs have the shapes it asks.
+
+    What a loader would mean by the same words is another matter.
+    """
     shapes = ", ".join(f"{name} {array.dtype.name}{list(array.shape)}" for name, array in known.inputs.items())
-    found = understood(str(error), context.session.versions, context.artifact) or cause("predictions-refused")
+    found = understood(str(error), context.session.versions, context.artifact)
+    if found is None or not (found.family in _OF_THE_MACHINE or (fits and "predictions" in found.seen)):
+        found = cause("predictions-refused")
     return found.finding(
         f"{context.artifact.path.name} loads on {context.label} and does not answer the stored inputs ({shapes})",
         detail="\n".join(filter(None, [f"{error.type}: {error.text}", vetting.rows(known), *since(context, known)])),
@@ -119,11 +128,11 @@ def differs(
     lines += since(context, known)
     layers = changed_layers(context, known)
     if layers:
-        lines.append(f"layers that are configured otherwise than when it was recorded: {_listed(layers)}")
+        lines.append(f"layers that are configured otherwise than when it was recorded: {listed(layers)}")
     if changed:
-        lines.append(f"weights that are others than when it was recorded: {_listed(changed)}")
+        lines.append(f"weights that are others than when it was recorded: {listed(changed)}")
     elif exchanged:
-        lines.append(f"weights that changed places since it was recorded: {_listed(exchanged)}")
+        lines.append(f"weights that changed places since it was recorded: {listed(exchanged)}")
     elif changed is not None and not layers:
         lines.append(
             "no weight is another one than when it was recorded: layers compute something else with them, or have "
@@ -138,9 +147,9 @@ def differs(
 
 def _remedies(context: Context, known: expected.Expected) -> tuple[Remedy, ...] | None:
     """What to do where neither the file nor the release is another one than then; None for what the cause says."""
-    if not _same_file(context, known) or not _same_release(context, known):
+    if not _same_file(context, known) or not same_release(context, known):
         return None
-    own = _listed(_custom_objects(context))
+    own = listed(_custom_objects(context))
     if own:
         first = f"compare the arguments of {own} with what get_config() keeps of them, and the code with that of then"
     elif known.provenance.get("source") == "live model":
@@ -160,10 +169,6 @@ def _custom_objects(context: Context) -> list[str]:
 def _rounded(times: float) -> str:
     """``35``, ``10,400``, ``3.1e+08``."""
     return f"{times:.2g}" if times >= 1e7 else f"{float(f'{times:.3g}'):,.0f}"
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
 
 
 def changed_weights(context: Context, known: expected.Expected, loaded: Loaded) -> list[str] | None:
@@ -208,13 +213,13 @@ def unseen(context: Context, known: expected.Expected, changed: list[str] | None
             f"{'is' if len(layers) == 1 else 'are'} configured otherwise than when they were recorded: no stored input "
             "shows the difference"
         )
-        return (cause("expected-layers-differ").finding(what, where=_listed(layers)),)
+        return (cause("expected-layers-differ").finding(what, where=listed(layers)),)
     what = (
         f"{context.artifact.path.name} agrees with its expected outputs, but {len(changed)} of its weights "
         f"{'is another' if len(changed) == 1 else 'are others'} than when they were recorded: no stored input shows "
         "the difference"
     )
-    return (cause("expected-weights-differ").finding(what, where=_listed(changed)),)
+    return (cause("expected-weights-differ").finding(what, where=listed(changed)),)
 
 
 def stale(context: Context, known: expected.Expected) -> bool:
@@ -227,7 +232,8 @@ def _same_file(context: Context, known: expected.Expected) -> bool:
     return bool(known.provenance.get("sha256")) and not stale(context, known)
 
 
-def _same_release(context: Context, known: expected.Expected) -> bool:
+def same_release(context: Context, known: expected.Expected) -> bool:
+    """Whether the releases here are those that recorded the outputs."""
     running = context.session.versions
     return (known.provenance.get("tensorflow"), known.provenance.get("keras")) == (running.tensorflow, running.keras)
 
@@ -253,10 +259,10 @@ def since(context: Context, known: expected.Expected) -> list[str]:
     if not recorded.get("sha256"):
         return lines
     own = _custom_objects(context)
-    named = f"its custom objects ({_listed(own)})" if own else ""
+    named = f"its custom objects ({listed(own)})" if own else ""
     if stale(context, known):
         lines.append("the file changed since: its digest is another one than was recorded")
-    elif not _same_release(context, known):
+    elif not same_release(context, known):
         lines.append(
             f"{_SAME_FILE}TensorFlow {running.tensorflow}, {running.label} reads or computes it differently"
             + (f", or {named} changed" if own else "")

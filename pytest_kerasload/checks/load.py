@@ -13,7 +13,7 @@ from pytest_kerasload.checks.custom_objects import not_importable
 from pytest_kerasload.checks.verdict import Context, Verdict
 from pytest_kerasload.environments.process import RequestFailed
 from pytest_kerasload.environments.session import Loaded
-from pytest_kerasload.findings import Finding
+from pytest_kerasload.findings import Finding, listed
 
 
 def check(context: Context) -> Verdict:
@@ -89,6 +89,12 @@ _BLAMED = {"h5-sequential-unbuilt": "lambda-call-fails", "h5-weight-order": "h5-
 """What a text says of a model that another cause had left unbuilt, or built in other shapes, by then."""
 
 
+_OF_THE_SYSTEM = frozenset(
+    {"FileNotFoundError", "PermissionError", "ConnectionError", "TimeoutError", "ImportError", "ModuleNotFoundError"}
+)
+"""What code of the user's raises for reasons that lie outside of the file."""
+
+
 def _cause(context: Context, error: RequestFailed) -> Cause:
     """The cause that the loader's text shows; where it shows none, or a consequence, what the forecast says."""
     found = explain(error.text, context.session.versions, context.artifact)
@@ -99,9 +105,12 @@ def _cause(context: Context, error: RequestFailed) -> Cause:
     if found.family != "unknown":
         blamed = _BLAMED[found.code]
         return cause(blamed) if any(one.cause == blamed for one in forecast) else found
+    if error.type in _OF_THE_SYSTEM:
+        return found
     quoted = set(re.findall(r"'([A-Za-z_]\w+)'", error.text))
-    named = [one for one in forecast if quoted & set(re.findall(r"\w+", one.message))]
-    return cause((named or forecast)[0].cause) if forecast else found
+    rejected = [one for one in forecast if "load" in cause(one.cause).seen and one.family != "training-state"]
+    named = [one for one in rejected if quoted & set(re.findall(r"\w+", one.message))]
+    return cause((named or rejected)[0].cause) if rejected else found
 
 
 _NAMES = re.compile(r"Keras\b|[A-Z][a-z]+[A-Z]|Bidirectional\b|Normalization\b")
@@ -131,9 +140,9 @@ def _where(context: Context, error: RequestFailed) -> str:
     text = ways.said(error).replace('"', "'")
     named = set(re.findall(r"passed to (\w+)|(?:class|layer|function):? '?([\w>]+)'?", text))
     names = {name for pair in named for name in pair if name}
-    found = [use.place for use in context.artifact.objects if use.name in names or use.name.split(">")[-1] in names]
-    places = list(dict.fromkeys(found))
-    return ", ".join(places[:5]) + (f" and {len(places) - 5} more" if len(places) > 5 else "")
+    return listed(
+        use.place for use in context.artifact.objects if use.name in names or use.name.split(">")[-1] in names
+    )
 
 
 # Warnings that say that something of the training state was not restored. The model predicts all the same.

@@ -9,7 +9,7 @@ from pytest_kerasload.causes.catalogue import cause
 from pytest_kerasload.checks.configuration import differences
 from pytest_kerasload.checks.verdict import Context
 from pytest_kerasload.environments.session import Comparison, Difference, Loaded
-from pytest_kerasload.findings import Finding
+from pytest_kerasload.findings import Finding, listed
 
 
 def missing_weights(context: Context, loaded: Loaded) -> Iterator[Finding]:
@@ -25,6 +25,22 @@ def missing_weights(context: Context, loaded: Loaded) -> Iterator[Finding]:
             f"{elements - stored:,} were not stored",
             where=f"among {names}",
         )
+
+
+def lost_weights(context: Context, loaded: Loaded) -> Iterator[Finding]:
+    """Weights that are not in the file; with the attribute that keeps them there, where it is known to lose them."""
+    for missing in missing_weights(context, loaded):
+        nested = context.session.nested(loaded) if context.artifact.format == "keras" else ()
+        if not nested:
+            yield missing
+            continue
+        written = context.artifact.saved_with.keras
+        told = listed([f"{one['attribute']} of {one['class']}" for one in nested])
+        message = (
+            f"sublayers kept in nested lists were not saved{f' by Keras {written}' if written else ''}, and come back "
+            f"with new weights: {told}; {missing.message}"
+        )
+        yield cause("nested-sublayers-not-restored").finding(message, where=listed([one["layer"] for one in nested]))
 
 
 def two_loads(context: Context, first: Loaded) -> Iterator[Finding]:
@@ -89,5 +105,4 @@ def state(context: Context, format: Format, compared: Comparison) -> Iterator[Fi
 
 
 def _names(difference: Difference) -> str:
-    names = [place[0] for place in difference.places]
-    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+    return listed(place[0] for place in difference.places)

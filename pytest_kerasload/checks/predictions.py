@@ -11,7 +11,7 @@ from pytest_kerasload.checks import reasons, ways
 from pytest_kerasload.checks.against import against_expected
 from pytest_kerasload.checks.recording import record
 from pytest_kerasload.checks.verdict import Context, Verdict
-from pytest_kerasload.findings import Remedy
+from pytest_kerasload.findings import Finding, Remedy
 
 # What makes a check fail that lies with the stored outputs: `failing` replaces those. Not that the artifact answers
 # differently each time, or with NaN, or not at all: of such an artifact nothing is to be kept.
@@ -57,21 +57,28 @@ _DIFFERENT = frozenset({"predictions-differ", "predictions-not-finite-alike", "e
 def _advised(context: Context, verdict: Verdict) -> Verdict:
     """The verdict with the reason of what differs, where one is known, and with the ways that were tried in front of
     its remedies."""
-    advised = (*_DIFFERENT, "predictions-refused")
-    if not any(finding.fails and finding.cause in advised for finding in verdict.findings):
-        return verdict
-    reason = reasons.of_difference(context, context.loaded())
     findings = list(verdict.findings)
-    if reason is not None:
-        findings = [
-            reasons.told(context, one, reason) if one.fails and one.cause in _DIFFERENT else one for one in findings
-        ]
-        advised = (*advised, reason.code)
-    place = next(place for place, one in enumerate(findings) if one.fails and one.cause in advised)
-    first = findings[place]
-    catalogue = [remedy.action for remedy in first.remedies]
-    findings[place] = replace(first, remedies=ways.remedies(context, catalogue, None))
+    if any(finding.fails and finding.cause in _DIFFERENT for finding in findings):
+        reason = reasons.of_difference(context, context.loaded())
+        if reason is not None:
+            findings = [
+                reasons.told(context, one, reason) if one.fails and one.cause in _DIFFERENT else one for one in findings
+            ]
+    place = next((place for place, one in enumerate(findings) if one.fails and _of_the_artifact(one)), None)
+    if place is not None:
+        first = findings[place]
+        catalogue = [remedy.action for remedy in first.remedies]
+        findings[place] = replace(first, remedies=ways.remedies(context, catalogue, None))
     return replace(verdict, findings=tuple(findings))
+
+
+def _of_the_artifact(finding: Finding) -> bool:
+    """Whether another way of loading may mend it: it lies not with what is stored, nor with the machine."""
+    families = ("version", "custom-object")
+    return finding.cause in (*_DIFFERENT, "predictions-refused", *_LOST) or finding.family in families
+
+
+_LOST = ("weights-missing-in-file", "loads-differ")
 
 
 def _left_alone(context: Context, verdict: Verdict, why: str) -> Verdict:

@@ -1,17 +1,17 @@
 """Why an artifact that loads predicts something else, or takes its process down: what is known to do that.
 
 A difference is measured first (``checks/against.py``); here it gets its reason, where the artifact, its classes or its
-weights show one. What cannot be the reason, because it makes no difference there, is never asked for.
+weights show one. What costs no load is asked first.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from pytest_kerasload.artifacts.record import Artifact
 from pytest_kerasload.causes.catalogue import cause
-from pytest_kerasload.causes.lambda_marks import lambdas
+from pytest_kerasload.causes.lambda_marks import kept, lambdas
 from pytest_kerasload.causes.loader import release_number
 from pytest_kerasload.checks import comparing, custom_objects, deviations, losses, version
 from pytest_kerasload.checks.verdict import Context
@@ -19,10 +19,8 @@ from pytest_kerasload.environments.process import RequestFailed, WorkerEnded
 from pytest_kerasload.environments.session import Loaded
 from pytest_kerasload.environments.versions import Versions
 from pytest_kerasload.expected import NamesDiffer
-from pytest_kerasload.findings import Finding, Remedy
-from pytest_kerasload.inspection.needs import needs_of
-
-_PLACES_SHOWN = 5
+from pytest_kerasload.findings import Finding, Remedy, listed
+from pytest_kerasload.inspection.marshalled import pythons
 
 
 @dataclass(frozen=True)
@@ -73,8 +71,9 @@ _ENDLESS = ("nested-model-used-twice",)
 
 
 def _known_to_drift(context: Context, loaded: Loaded) -> Iterator[Reason]:
-    """What is in the file is read otherwise by this release."""
-    if loaded.kind == "keras":
+    """What is in the file is read otherwise by this release than by the one that recorded."""
+    known = comparing.stored(context)
+    if loaded.kind == "keras" and known is not None and not deviations.same_release(context, known):
         own = version.as_given(context.artifact, context.settings.provided(context.artifact.path))
         for finding in version.check(own, context.session.versions, "evidence"):
             if finding.family != "training-state" and "predictions" in cause(finding.cause).seen:
@@ -85,26 +84,15 @@ def _of(finding: Finding) -> Reason:
     return Reason(finding.cause, finding.message, finding.where)
 
 
-def lost_weights(context: Context, loaded: Loaded) -> Iterator[Finding]:
-    """Weights that are not in the file; with the attribute that keeps them there, where it is known to lose them."""
-    for missing in losses.missing_weights(context, loaded):
-        nested = context.session.nested(loaded) if context.artifact.format == "keras" else ()
-        if not nested:
-            yield missing
-            continue
-        written = context.artifact.saved_with.keras
-        told = _listed([f"{one['attribute']} of {one['class']}" for one in nested])
-        message = (
-            f"sublayers kept in nested lists were not saved{f' by Keras {written}' if written else ''}, and come back "
-            f"with new weights: {told}; {missing.message}"
-        )
-        yield cause("nested-sublayers-not-restored").finding(message, where=_listed([one["layer"] for one in nested]))
-
-
-def _weights(context: Context, loaded: Loaded) -> Iterator[Reason]:
-    """Weights that are not in the file, or others at each load."""
+def _lost(context: Context, loaded: Loaded) -> Iterator[Reason]:
+    """Weights that are not in the file."""
     if loaded.kind == "keras":
-        yield from map(_of, lost_weights(context, loaded))
+        yield from map(_of, losses.lost_weights(context, loaded))
+
+
+def _others(context: Context, loaded: Loaded) -> Iterator[Reason]:
+    """Weights that are others at each load."""
+    if loaded.kind == "keras":
         yield from map(_of, losses.two_loads(context, loaded))
 
 
@@ -123,66 +111,68 @@ def _bytecode(context: Context, loaded: Loaded) -> Iterator[Reason]:
 
 
 def _foreign_bytecode(artifact: Artifact, versions: Versions) -> Iterator[Reason]:
-    """Functions that are in the file as code of another Python than the one that runs."""
-    found = needs_of(artifact).bytecode
+    """Functions that are made again from code of another Python than the one that runs."""
     running = ".".join(versions.python.split(".")[:2])
-    if found is not None and found.pythons and running and running not in found.pythons:
-        clause = f"its functions are code of {found.label}, and Python {running} reads them otherwise"
-        yield Reason("lambda-python-version", clause, _listed(found.places))
+    found = [(place, pythons(code)) for place, code in kept(artifact)]
+    foreign = [(place, written) for place, written in found if written and running and running not in written]
+    if foreign:
+        told = " or ".join(dict.fromkeys(one for _, written in foreign for one in written))
+        clause = f"its functions are code of Python {told}, and Python {running} reads them otherwise"
+        yield Reason("lambda-python-version", clause, listed([place for place, _ in foreign]))
 
 
 def _shared_closures(context: Context, loaded: Loaded) -> Iterator[Reason]:
-    """Lambdas of the same code that look at a variable outside: what it held for each of them is not saved."""
-    if loaded.kind != "keras":
+    """Lambdas of the same code that look at the same value outside: what it was for each of them is not saved."""
+    if loaded.kind != "keras" or not _of_a_live_model(context):
         return
     places: dict[str, list[str]] = {}
     for place, (code, _, closure) in lambdas(context.artifact.config):
         if closure:
-            places.setdefault(str(code), []).append(place)
+            places.setdefault(f"{code} {closure}", []).append(place)
     for found in places.values():
         layers = list(dict.fromkeys(found))
         if len(layers) > 1:
             clause = f"{len(layers)} Lambdas of the same code hold the value that a variable outside ended with"
-            yield Reason("lambda-closure-shared", clause, _listed(layers))
+            yield Reason("lambda-closure-shared", clause, listed(layers))
 
 
 def _forgotten_arguments(context: Context, loaded: Loaded) -> Iterator[Reason]:
     """Arguments that ``get_config`` of a class of the user's does not keep."""
     uses = [use for objects in context.artifact.custom_objects.values() for use in objects]
-    if loaded.kind == "keras" and uses and context.import_error is None:
+    if loaded.kind == "keras" and uses and context.import_error is None and _of_a_live_model(context):
         yield from map(_of, custom_objects.forgotten(uses, context.session.resolve(uses)))
+
+
+def _of_a_live_model(context: Context) -> bool:
+    """Whether the outputs may be those of the model before it was saved: what saving loses, a file never had."""
+    known = comparing.stored(context)
+    return known is not None and known.provenance.get("source") != "file"
 
 
 def _lost_invert(context: Context, loaded: Loaded) -> Iterator[Reason]:
     """Keras 2.10 to 2.12 do not write ``invert`` (get_config of keras/layers/preprocessing/normalization.py)."""
     saved = release_number(context.artifact.saved_with.keras)
-    known = comparing.stored(context)
     if loaded.kind != "keras" or saved is None or not (2, 10) <= saved.release[:2] <= (2, 12):
         return
-    if known is None or known.provenance.get("source") == "file":  # which did not invert either
+    if not _of_a_live_model(context):  # a file does not invert either
         return
     layers = [use for use in context.artifact.objects if use.class_name == "Normalization" and not use.custom]
     without = [use.place for use in layers if isinstance(use.config, dict) and "invert" not in use.config]
     if without:
         clause = f"Keras {saved} does not save whether Normalization inverts"
-        yield Reason("normalization-invert-lost", clause, _listed(without))
+        yield Reason("normalization-invert-lost", clause, listed(without))
 
 
 _ASKED: tuple[Callable[[Context, Loaded], Iterator[Reason]], ...] = (
     _known_to_drift,
-    _weights,
-    _drawn_anew,
+    _lost,
     _bytecode,
     _shared_closures,
+    _others,
+    _drawn_anew,
     _forgotten_arguments,
     _lost_invert,
 )
-
-
-def _listed(names: Sequence[str]) -> str:
-    shown = list(dict.fromkeys(name for name in names if name))
-    more = len(shown) - _PLACES_SHOWN
-    return ", ".join(shown[:_PLACES_SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
 def told(context: Context, finding: Finding, reason: Reason) -> Finding:
@@ -191,5 +181,7 @@ def told(context: Context, finding: Finding, reason: Reason) -> Finding:
     remedies = tuple(
         Remedy(action) for action in cause(reason.code).remedies_for(context.session.versions, context.artifact)
     )
+    if reason.code == "get-config-forgets-argument":  # it may be: what was advised without it still holds
+        remedies += tuple(one for one in finding.remedies if one not in remedies)
     detail = deviations.without_guesses(finding.detail)
     return cause(reason.code).finding(message, where=reason.where or finding.where, remedies=remedies, detail=detail)

@@ -10,7 +10,7 @@ from pathlib import Path
 from pytest_kerasload import inputs
 from pytest_kerasload.artifacts.record import Format
 from pytest_kerasload.causes.catalogue import cause
-from pytest_kerasload.checks import agreement, comparing, losses, properties, reasons
+from pytest_kerasload.checks import agreement, comparing, losses, properties
 from pytest_kerasload.checks.examples import Shelf
 from pytest_kerasload.checks.verdict import Context, Verdict
 from pytest_kerasload.environments.process import RequestFailed, WorkerEnded
@@ -35,7 +35,7 @@ def check(context: Context, format: Format) -> Verdict:
     if first.kind == "signatures":
         # The one that was asked already may have changed by it, and would be saved with its changed state.
         first = context.session.again(first)
-    findings = [*reasons.lost_weights(context, first)] or [*losses.two_loads(context, first)]
+    findings = [*losses.lost_weights(context, first)] or [*losses.two_loads(context, first)]
     if not writes(context, format):
         return Verdict(tuple(findings), skipped="" if findings else f"{context.label} writes no {format} files")
     trip = _trip(context, first, format)

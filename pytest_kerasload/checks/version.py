@@ -17,9 +17,8 @@ from pytest_kerasload.causes.loader import Loader, Mark, is_legacy, release_numb
 from pytest_kerasload.causes.marks import marks
 from pytest_kerasload.causes.matching import of_rejected_key, of_unknown_class, release_of
 from pytest_kerasload.environments.versions import Versions
-from pytest_kerasload.findings import Finding, Remedy
+from pytest_kerasload.findings import Finding, Remedy, listed
 
-_PLACES_SHOWN = 5
 _CONFIGURED = (
     "layer",
     "operation",
@@ -185,7 +184,7 @@ def _grouped(found: list[Mark], artifact: Artifact, loader: Loader) -> list[Find
     found_by_code = [
         cause(code).finding(
             _message(group).replace("{loader}", loader.label) + by,
-            where=_places(group),
+            where=listed(mark.place for mark in group),
             remedies=tuple(Remedy(action) for action in cause(code).remedies_for(loader.versions, artifact)),
         )
         for code, group in groups.items()
@@ -194,15 +193,7 @@ def _grouped(found: list[Mark], artifact: Artifact, loader: Loader) -> list[Find
 
 
 def _message(group: list[Mark]) -> str:
-    said = list(dict.fromkeys(mark.message for mark in group))
-    more = len(said) - _PLACES_SHOWN
-    return "; ".join(said[:_PLACES_SHOWN]) + (f"; and {more} more" if more > 0 else "")
-
-
-def _places(group: list[Mark]) -> str:
-    places = list(dict.fromkeys(mark.place for mark in group if mark.place))
-    more = len(places) - _PLACES_SHOWN
-    return ", ".join(places[:_PLACES_SHOWN]) + (f" and {more} more" if more > 0 else "")
+    return listed((mark.message for mark in group), "; ")
 
 
 def _newer(artifact: Artifact, versions: Versions) -> list[Finding]:

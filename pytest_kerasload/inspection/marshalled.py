@@ -16,6 +16,8 @@ _FIXED = {"i": 4, "I": 8, "g": 8, "y": 16, "r": 4, "R": 4}
 _EMPTY = frozenset("0NFTS.")
 _LONG_TEXT = frozenset("stuaA")
 _DEEPEST = 50
+_MOST_BYTES = 1 << 20
+"""A function has hundreds of bytes. What is larger is none that a Lambda was made with."""
 
 
 class _Foreign(Exception):
@@ -54,11 +56,15 @@ def pythons(marshalled: bytes) -> tuple[str, ...]:
 
 
 def global_names(marshalled: bytes) -> frozenset[str]:
-    """The global names that a function looks up, those of functions inside of it too; none where it is not known."""
+    """The global names that a function surely looks up when it is called; none where it is not known.
+
+    Those of comprehensions inside of it too, which are functions of their own before 3.12.
+    """
     releases, codes = _read(marshalled)
     if not releases or releases[0] in ("2.7", "3.14"):
         return frozenset()
-    return frozenset(name for code in codes for name in _looked_up(code, releases))
+    sure = codes[-1:] if _branches(codes[-1], releases) else codes
+    return frozenset(name for code in sure for name in _looked_up(code, releases))
 
 
 def parameters(marshalled: bytes) -> tuple[str, ...]:
@@ -69,6 +75,8 @@ def parameters(marshalled: bytes) -> tuple[str, ...]:
 
 def _read(marshalled: bytes) -> tuple[tuple[str, ...], list[_Code]]:
     """Who may have written a function, and its code objects, the outermost last."""
+    if len(marshalled) > _MOST_BYTES:
+        return (), []
     for layout, releases in _LAYOUTS:
         walk = _Walk(marshalled, layout)
         try:
@@ -80,14 +88,41 @@ def _read(marshalled: bytes) -> tuple[tuple[str, ...], list[_Code]]:
     return (), []
 
 
+_JUMPS: tuple[tuple[int, frozenset[int]], ...] = (
+    (13, frozenset({97, 98, 99, 100})),
+    (12, frozenset({114, 115, 128, 129})),
+    (11, frozenset({111, 112, 114, 115, 128, 129, 173, 174, 175, 176})),
+    (0, frozenset({111, 112, 114, 115, 121})),
+)
+"""Instructions that jump or not, by the first minor release of Python 3 that has them so (CPython, Lib/opcode.py)."""
+
+
+def _branches(code: _Code, releases: tuple[str, ...]) -> bool:
+    """Whether some of the code may not run."""
+    return any(number in _jumps(releases) for number in code.instructions[::2])
+
+
+def _jumps(releases: tuple[str, ...]) -> frozenset[int]:
+    return next(found for first, found in _JUMPS if _minor(releases) >= first)
+
+
+def _minor(releases: tuple[str, ...]) -> int:
+    return int(releases[0].partition(".")[2])
+
+
 def _looked_up(code: _Code, releases: tuple[str, ...]) -> Iterator[str]:
-    """What LOAD_GLOBAL names; the first bit of its argument is a flag since 3.11 (CPython, Lib/opcode.py)."""
-    newest = int(releases[0].partition(".")[2])
+    """What LOAD_GLOBAL names, as far as it surely runs: before the first jump that may be taken or not.
+
+    The first bit of its argument is a flag since 3.11.
+    """
+    newest, jumps = _minor(releases), _jumps(releases)
     load, extended = (91, 71) if newest >= 13 else (116, 144)
     above = 0
     for number, value in zip(code.instructions[::2], code.instructions[1::2], strict=False):
         argument = above | value
         above = argument << 8 if number == extended else 0
+        if number in jumps:
+            return
         if number == load:
             place = argument >> 1 if newest >= 11 else argument
             name = code.names[place] if place < len(code.names) else None
@@ -239,4 +274,4 @@ class _Walk:
     def _objects(self, count: int, depth: int) -> tuple[_Value, ...]:
         if count > len(self.data) - self.at:
             raise _Foreign
-        return tuple(self._object(depth) for _ in range(count))
+        return tuple(self._object(depth + 1) for _ in range(count))

@@ -10,6 +10,10 @@ _BASE = frozenset({"self", "name", "dtype", "trainable", "activity_regularizer",
 """What the base class of layers keeps by itself, or what does not matter to predictions."""
 
 
+_DEEPEST = 8
+"""Of containers in containers: one may hold itself."""
+
+
 def _own(cls: Any) -> bool:
     """Whether a class is the user's, not one that Keras brings."""
     return str(getattr(cls, "__module__", "")).split(".")[0] not in _KERAS
@@ -24,8 +28,14 @@ def nested_containers(runtime: Any, model: Any) -> List[Dict[str, str]]:
     skipped = set(dir(runtime.keras.layers.Layer()))
     found = []
     for layer in _owned(model):
+        # What a functional model keeps of its graph, and Keras of what it tracks, is theirs and not the user's.
+        theirs = ("_self_", "_") if hasattr(layer, "predict") else ("_self_", "_output_coordinates")
         for name, value in sorted(vars(layer).items()):
-            if name not in skipped and any(_is_container(child) and _weighs(child) for child in _children(value)):
+            if (
+                name not in skipped
+                and not name.startswith(theirs)
+                and any(_is_container(child) and _weighs(child) for child in _children(value))
+            ):
                 found.append({"layer": str(layer.name), "class": type(layer).__name__, "attribute": name})
     return found
 
@@ -48,10 +58,10 @@ def _children(value: Any) -> List[Any]:
     return list(value) if _is_container(value) else []
 
 
-def _weighs(value: Any) -> bool:
+def _weighs(value: Any, depth: int = 0) -> bool:
     """Whether a layer with weights is somewhere in there."""
     if _is_container(value):
-        return any(_weighs(child) for child in _children(value))
+        return depth < _DEEPEST and any(_weighs(child, depth + 1) for child in _children(value))
     try:
         return bool(hasattr(value, "get_config") and len(value.weights))
     except Exception:  # the user's own property may raise anything; a layer that was never built does
