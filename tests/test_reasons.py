@@ -296,7 +296,8 @@ def test_the_reason_stands_behind_the_whole_configuration_of_a_large_model() -> 
 def test_what_a_model_refuses(fits: bool, text: str, code: str, tmp_path: Path) -> None:
     """Inputs of other shapes are refused by every model: nothing that it says then is the reason."""
     session = SimpleNamespace(versions=KERAS_315)
-    context: Any = SimpleNamespace(artifact=read(builders.h5(tmp_path / "clf.h5")), session=session)
+    artifact = read(builders.h5(tmp_path / "clf.h5"))
+    context: Any = SimpleNamespace(artifact=artifact, session=session, label="Keras 3.15.1")
     known: Any = SimpleNamespace(inputs={}, outputs={}, provenance={}, rows=0)
     error = RequestFailed({"type": "ValueError", "text": text, "traceback": ""}, [])
     assert deviations.refused(context, known, error, fits=fits).cause == code
