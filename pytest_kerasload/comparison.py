@@ -202,6 +202,8 @@ def _numeric(name: str, expected: Array, obtained: Array, tolerance: Tolerance) 
     if noise is None:
         allowed = _allowed(tolerance, magnitude)
     else:
+        # A gate that is all but shut makes a row tiny, and its noise too; what is rounded inside of it is not.
+        noise = np.maximum(noise, _LEAST_UNITS * tolerance.unit * units / tolerance.factor)
         allowed = noise * _factor(tolerance, noise / units) + tolerance.quantum
         if not (allowed < units).any():  # whatever came out, noise would excuse it: that is no comparison
             allowed, noise, silent = _allowed(tolerance, magnitude), None, _SILENT
@@ -241,6 +243,8 @@ def _allowed(tolerance: Tolerance, magnitude: Array) -> Array:
 # Noise is measured a few times, and could have been larger: it is taken to be at least so many rounding errors, and
 # this share of what is usual for the model.
 _LEAST_ROUNDINGS = 2.0
+_LEAST_UNITS = 1.0
+"""Rounding errors of the usual size that any element may lie off, however small its row is."""
 _LEAST_SHARE = 0.5
 # A model with noise of this share of its outputs, half precision mostly, is not given many times it: nothing would
 # ever differ. Nor is it what is usual: rows near a jump of the model say nothing of the others.

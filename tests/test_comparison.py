@@ -381,3 +381,16 @@ def test_outputs_that_were_kept_in_half_precision_may_lie_off_by_their_rounding(
     true = np.random.default_rng(0).dirichlet(np.ones(5), 8).astype("float32")
     assert compare("y", true.astype("float16"), true, noisy(0.0)).agrees
     assert not compare("y", true.astype("float16"), true * np.float32(1.003), noisy(0.0)).agrees
+
+
+def test_a_row_that_a_shut_gate_made_tiny_keeps_the_rounding_of_its_gate() -> None:
+    """Seen with the states of an LSTM, TensorFlow 2.10 against 2.8: 1 - 1 is a rounding error of 1, not of the row."""
+    expected = np.full((8, 3), 0.7, "float32")
+    expected[5] = 2e-9
+    rows = (6e-8, 6e-8, 6e-8, 6e-8, 6e-8, 1.1e-10, 6e-8, 6e-8)
+    allowed = Tolerance(1e-4, 2e-5, noise=rows, factor=48.0, unit=2.0**-23)
+    moved = expected.copy()
+    moved[5, 1] += 2.0**-24
+    assert compare("y", expected, moved, allowed).agrees
+    moved[5, 1] += 2.0**-20
+    assert not compare("y", expected, moved, allowed).agrees
