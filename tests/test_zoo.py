@@ -49,8 +49,10 @@ def truth_of(name: str, versions: Versions) -> tuple[Mapping[str, Any], bool]:
 
 
 def unless_explained(checks: Mapping[str, Any], zoo: Mapping[str, Any]) -> str:
-    """What the checks said, for a failing assertion."""
-    return json.dumps({name: [check["outcome"], check["findings"]] for name, check in checks.items()}, indent=1)[:6000]
+    """What the checks said, for a failing assertion; with what the plugin raised, where it did."""
+    said = json.dumps({name: [check["outcome"], check["findings"]] for name, check in checks.items()}, indent=1)[:6000]
+    _, raised, text = str(zoo.get("output", "")).partition("Traceback (most recent call last)")
+    return f"{said}\n{raised}{text[:4000]}"
 
 
 # Keras metadata in what tf.saved_model.save wrote of a Keras model: load_model is asked for, and Keras 3 has no answer.
