@@ -21,6 +21,7 @@ from pytest_kerasload.artifacts.reading import read
 from pytest_kerasload.artifacts.record import Artifact
 from pytest_kerasload.causes.catalogue import cause
 from pytest_kerasload.checks import comparing, deviations, load, reasons
+from pytest_kerasload.checks.verdict import Context
 from pytest_kerasload.environments.process import RequestFailed, WorkerEnded
 from pytest_kerasload.environments.session import Output
 from pytest_kerasload.environments.versions import Versions
@@ -183,6 +184,25 @@ def test_what_differs_has_its_reason(name: str, zoo: Mapping[str, Any], versions
 # ---- a loader's words, and what was known before
 
 
+def context_of(artifact: Artifact) -> Context:
+    """The artifact under Keras 3.15, in the Python that runs the tests."""
+    running = replace(KERAS_315, python=".".join(map(str, sys.version_info[:3])))
+    session: Any = SimpleNamespace(artifact=artifact, versions=running)
+    return Context(session, Settings((artifact.path.parent,), (), artifact.path.parent))
+
+
+def without_its_global(path: Path) -> Artifact:
+    """A Lambda that uses a name which nothing gives it."""
+    code = encodebytes(marshal.dumps((lambda x: missing(x)).__code__)).decode()  # type: ignore[name-defined]  # noqa: F821
+    config = {"name": "scale", "function": [code, None, None], "function_type": "lambda"}
+    layers = [{"class_name": "Lambda", "config": config}]
+    return read(builders.h5(path, {"class_name": "Sequential", "config": {"name": "s", "layers": layers}}))
+
+
+def failed(text: str, type: str = "ValueError") -> RequestFailed:
+    return RequestFailed({"type": type, "text": text, "traceback": ""}, [])
+
+
 @pytest.mark.parametrize(
     ("text", "code"),
     [
@@ -196,44 +216,20 @@ def test_what_differs_has_its_reason(name: str, zoo: Mapping[str, Any], versions
 )
 def test_a_consequence_is_told_by_what_it_comes_of(text: str, code: str, tmp_path: Path) -> None:
     """A function that cannot run leaves the model unbuilt, and loaders speak of that."""
-    code_of = encodebytes(marshal.dumps((lambda x: missing(x)).__code__)).decode()  # type: ignore[name-defined]  # noqa: F821
-    config = {"name": "scale", "function": [code_of, None, None], "function_type": "lambda"}
-    layers = [{"class_name": "Lambda", "config": config}]
-    path = builders.h5(tmp_path / "clf.h5", {"class_name": "Sequential", "config": {"name": "s", "layers": layers}})
-    python = ".".join(map(str, sys.version_info[:3]))
-    session = SimpleNamespace(versions=replace(KERAS_315, python=python))
-    context: Any = SimpleNamespace(
-        artifact=read(path), session=session, settings=SimpleNamespace(provided=lambda path: frozenset())
-    )
-    error = RequestFailed({"type": "ValueError", "text": text, "traceback": ""}, [])
-    assert load._cause(context, error).code == code
+    assert load._cause(context_of(without_its_global(tmp_path / "clf.h5")), failed(text)).code == code
 
 
 @pytest.mark.parametrize(
     ("type", "code"), [("ValueError", "lambda-call-fails"), ("FileNotFoundError", "unknown-load-error")]
 )
 def test_what_lies_outside_of_the_file_is_not_blamed_on_it(type: str, code: str, tmp_path: Path) -> None:
-    function = encodebytes(marshal.dumps((lambda x: missing(x)).__code__)).decode()  # type: ignore[name-defined]  # noqa: F821
-    config = {"name": "scale", "function": [function, None, None], "function_type": "lambda"}
-    layers = [{"class_name": "Lambda", "config": config}]
-    path = builders.h5(tmp_path / "clf.h5", {"class_name": "Sequential", "config": {"name": "s", "layers": layers}})
-    python = ".".join(map(str, sys.version_info[:3]))
-    session = SimpleNamespace(versions=replace(KERAS_315, python=python))
-    settings = SimpleNamespace(provided=lambda path: frozenset())
-    context: Any = SimpleNamespace(artifact=read(path), session=session, settings=settings)
-    error = RequestFailed({"type": type, "text": "vocabulary.txt", "traceback": ""}, [])
-    assert load._cause(context, error).code == code
+    error = failed("vocabulary.txt", type)
+    assert load._cause(context_of(without_its_global(tmp_path / "clf.h5")), error).code == code
 
 
 def test_what_nothing_is_known_of_stays_unknown(tmp_path: Path) -> None:
-    session = SimpleNamespace(versions=KERAS_315)
-    context: Any = SimpleNamespace(
-        artifact=read(builders.h5(tmp_path / "clf.h5")),
-        session=session,
-        settings=SimpleNamespace(provided=lambda path: frozenset()),
-    )
-    error = RequestFailed({"type": "ValueError", "text": "the moon is full", "traceback": ""}, [])
-    assert load._cause(context, error).code == "unknown-load-error"
+    context = context_of(read(builders.h5(tmp_path / "clf.h5")))
+    assert load._cause(context, failed("the moon is full")).code == "unknown-load-error"
 
 
 @pytest.mark.parametrize(
@@ -252,7 +248,7 @@ def test_outputs_of_one_layer_are_told_apart_as_keras_2_does(names: list[str], t
 @pytest.mark.parametrize(
     "error",
     [
-        RequestFailed({"type": "ValueError", "text": "no", "traceback": ""}, []),
+        failed("no"),
         WorkerEnded("worker-crashed", "the process died"),
         NamesDiffer("no such input"),
     ],
@@ -295,12 +291,9 @@ def test_the_reason_stands_behind_the_whole_configuration_of_a_large_model() -> 
 )
 def test_what_a_model_refuses(fits: bool, text: str, code: str, tmp_path: Path) -> None:
     """Inputs of other shapes are refused by every model: nothing that it says then is the reason."""
-    session = SimpleNamespace(versions=KERAS_315)
-    artifact = read(builders.h5(tmp_path / "clf.h5"))
-    context: Any = SimpleNamespace(artifact=artifact, session=session, label="Keras 3.15.1")
     known: Any = SimpleNamespace(inputs={}, outputs={}, provenance={}, rows=0)
-    error = RequestFailed({"type": "ValueError", "text": text, "traceback": ""}, [])
-    assert deviations.refused(context, known, error, fits=fits).cause == code
+    context = context_of(read(builders.h5(tmp_path / "clf.h5")))
+    assert deviations.refused(context, known, failed(text), fits=fits).cause == code
 
 
 class Twice:
@@ -340,7 +333,7 @@ def test_two_loads_that_differ(tmp_path: Path) -> None:
     assert asked(same) == "loads-differ"
     assert same.dropped == [1, 2]
     assert asked(Twice(weights=True)) is None  # that they differ is told by what compares weights
-    refused = Twice(False, RequestFailed({"type": "E", "text": "busy", "traceback": ""}, []))
+    refused = Twice(False, failed("busy"))
     assert asked(refused) is None
     assert refused.dropped == [1]
     ended = Twice(False, WorkerEnded("worker-timeout", "no answer"))

@@ -13,6 +13,7 @@ from pytest_kerasload.artifacts.record import Artifact
 from pytest_kerasload.causes.loader import Loader
 from pytest_kerasload.causes.matching import release_of
 from pytest_kerasload.environments.versions import Versions
+from pytest_kerasload.findings import listed
 
 
 @dataclass(frozen=True)
@@ -29,20 +30,13 @@ class Amendment:
         """The changes in words, those of one kind together: ``drop time_major, groups from the config``."""
         found: dict[str, list[str]] = {}
         for change in self.changes:
-            names = found.setdefault(change.verb, [])
-            if change.what not in names:
-                names.append(change.what)
-        return "; ".join(_filled(verb, names) for verb, names in found.items())
+            found.setdefault(change.verb, []).append(change.what)
+        return "; ".join(verb.format(listed(names, most=6)) for verb, names in found.items())
 
     @property
     def risky(self) -> tuple[Change, ...]:
         """Changes that take out something that is not the default: the model may be another one without it."""
         return tuple(change for change in self.changes if not change.harmless)
-
-
-def _filled(verb: str, names: list[str]) -> str:
-    more = f" and {len(names) - 6} more" if len(names) > 6 else ""
-    return verb.format(", ".join(names[:6]) + more)
 
 
 def amended(artifact: Artifact, versions: Versions) -> Amendment | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pytest_kerasload.artifacts.record import Artifact, ConfigObject
-from pytest_kerasload.causes.loader import Loader
+from pytest_kerasload.causes.loader import Loader, built_in
 
 
 @dataclass(frozen=True)
@@ -35,10 +35,10 @@ class Draft:
 
     def built_in(self, name: str) -> Iterator[tuple[ConfigObject, dict[str, Any]]]:
         """Every object of a class of Keras' own, with the copy of its configuration."""
-        for use in self.artifact.objects:
-            config = self.copies.get(id(use.config))
-            if use.class_name == name and not use.custom and isinstance(config, dict):
-                yield use, config
+        for use, config in built_in(self.artifact, name):
+            copied = self.copies.get(id(config))
+            if isinstance(copied, dict):
+                yield use, copied
 
     def entries(self) -> Iterator[dict[str, Any]]:
         """Every serialised object of the copy, those in others too."""

@@ -66,10 +66,8 @@ def _made_by_a_call(layer: Any, keras3: bool) -> bool:
     return is_model(layer) if keras3 else bool(inner) and class_name(inner[0]) == "InputLayer"
 
 
-def _tensor_arguments(draft: Draft) -> Iterator[Change]:
-    """Tensors that are keyword arguments of a call: Keras 3 finds them only where a call is written as it writes it."""
-    if not draft.loader.keras3:
-        return
+def _called(draft: Draft) -> Iterator[tuple[Any, list[Any], frozenset[str]]]:
+    """Every layer of a functional model, its calls, and the names of the layers there that are no models."""
     for entry in draft.entries():
         if not is_functional(entry):
             continue
@@ -77,13 +75,18 @@ def _tensor_arguments(draft: Draft) -> Iterator[Change]:
         names = frozenset(layer_name(layer) for layer in layers if not is_model(layer))
         for layer in layers:
             nodes = layer.get("inbound_nodes")
-            if not isinstance(nodes, list):
-                continue
-            for place, node in enumerate(nodes):
-                new = _new_node(node, names)
-                if new is not None:
-                    nodes[place] = new
-                    yield Change("write the calls of {} as Keras 3 does", class_name(layer), layer_name(layer))
+            if isinstance(nodes, list):
+                yield layer, nodes, names
+
+
+def _tensor_arguments(draft: Draft) -> Iterator[Change]:
+    """Tensors that are keyword arguments of a call: Keras 3 finds them only where a call is written as it writes it."""
+    for layer, nodes, names in _called(draft) if draft.loader.keras3 else ():
+        for place, node in enumerate(nodes):
+            new = _new_node(node, names)
+            if new is not None:
+                nodes[place] = new
+                yield Change("write the calls of {} as Keras 3 does", class_name(layer), layer_name(layer))
 
 
 def _new_node(node: Any, names: frozenset[str]) -> dict[str, Any] | None:
@@ -138,19 +141,13 @@ def _unwrapped(draft: Draft) -> Iterator[Change]:
 
 def _nodes(draft: Draft) -> Iterator[Change]:
     """Calls as Keras 3 writes them (args, kwargs), in the words of Keras 2 (layer, call, tensor, arguments)."""
-    if draft.loader.keras3:
-        return
-    for entry in draft.entries():
-        if not is_functional(entry):
+    for layer, nodes, _ in _called(draft) if not draft.loader.keras3 else ():
+        if not any(isinstance(node, dict) for node in nodes):
             continue
-        for layer in layers_of(entry):
-            nodes = layer.get("inbound_nodes")
-            if not isinstance(nodes, list) or not any(isinstance(node, dict) for node in nodes):
-                continue
-            old = [_old_node(node, class_name(layer) or "") for node in nodes]
-            if all(node is not None for node in old):
-                nodes[:] = old
-                yield Change("write the {} as Keras 2 does", "calls of layers")
+        old = [_old_node(node, class_name(layer) or "") for node in nodes]
+        if all(node is not None for node in old):
+            nodes[:] = old
+            yield Change("write the {} as Keras 2 does", "calls of layers")
 
 
 _POSITIONAL = {"MultiHeadAttention": ("value", "key")}

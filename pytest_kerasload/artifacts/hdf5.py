@@ -14,7 +14,7 @@ from pytest_kerasload.artifacts.layers import is_object
 from pytest_kerasload.artifacts.record import Artifact, ConfigObject, SavedWith, Weights
 from pytest_kerasload.artifacts.sniffing import hdf5_offset
 from pytest_kerasload.causes import file as causes
-from pytest_kerasload.findings import Finding
+from pytest_kerasload.findings import Finding, listed
 
 _SHOWN = 5
 """How many missing parts a message names."""
@@ -166,11 +166,10 @@ def _json(path: Path, name: str, written: str, problems: list[Finding]) -> dict[
 
 
 def _incomplete(path: Path, missing: list[str]) -> Finding:
-    more = f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
     return causes.WEIGHTS_MISSING.finding(
-        f"{path.name} lists weights that are not in it: {', '.join(missing[:_SHOWN])}{more}",
+        f"{path.name} lists weights that are not in it: {listed(missing, most=_SHOWN)}",
         where=missing[0],
-        detail="\n".join(missing) if more else "",
+        detail="\n".join(missing) if len(missing) > _SHOWN else "",
     )
 
 

@@ -12,7 +12,7 @@ from pytest_kerasload.artifacts import checkpoint, protos
 from pytest_kerasload.artifacts.fingerprint import fingerprint64
 from pytest_kerasload.artifacts.record import Weights
 from pytest_kerasload.causes import savedmodel_files as parts
-from pytest_kerasload.findings import Finding
+from pytest_kerasload.findings import Finding, listed
 
 _VARIABLE_OPS = frozenset({"VarHandleOp", "VariableV2", "Variable"})
 
@@ -27,8 +27,7 @@ def missing_files(directory: Path, graph: Any, weights: Weights) -> Iterator[Fin
     )
     if lost:
         yield parts.ASSETS_MISSING.finding(
-            f"{directory.name} has no {', '.join(f'assets/{name}' for name in lost[:5])}"
-            + (f" and {len(lost) - 5} more" if len(lost) > 5 else ""),
+            f"{directory.name} has no {listed(f'assets/{name}' for name in lost)}",
             where="assets",
         )
 
@@ -54,10 +53,9 @@ def _variables_problems(directory: Path, weights: Weights) -> Iterator[Finding]:
     shards = {number: variables / f"variables.data-{number:05}-of-{len(sizes):05}" for number in sorted(sizes)}
     gone = [shard.name for shard in shards.values() if not shard.is_file()]
     if gone:
-        more = f" and {len(gone) - 3} more" if len(gone) > 3 else ""
         yield parts.VARIABLES_MISSING.finding(
             f"{directory.name} cannot be restored, {_needed(weights)}: "
-            f"there is no {', '.join(f'variables/{name}' for name in gone[:3])}{more}",
+            f"there is no {listed((f'variables/{name}' for name in gone), most=3)}",
             where=f"variables/{gone[0]}",
         )
     for number, shard in shards.items():

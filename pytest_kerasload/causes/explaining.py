@@ -9,7 +9,7 @@ from pytest_kerasload.artifacts.record import Artifact
 from pytest_kerasload.causes import custom_objects, environment, resource, roundtrip, training
 from pytest_kerasload.causes.catalogue import FILE, SAFETY, VERSION, cause
 from pytest_kerasload.causes.cause import Cause
-from pytest_kerasload.causes.matching import by_signature
+from pytest_kerasload.causes.matching import by_signature, shows
 from pytest_kerasload.causes.refusals import refused_call, refused_object, rejected_key, unknown_class
 from pytest_kerasload.causes.told_apart import by_artifact
 from pytest_kerasload.environments.versions import Versions
@@ -52,7 +52,7 @@ def understood(text: str, versions: Versions, artifact: Artifact | None) -> Caus
 def _old_function_name(text: str, versions: Versions) -> Cause | None:
     entry = cause("custom-function-old-name")
     affected = versions.keras3 and versions.keras_version.release[:2] in ((3, 7), (3, 8))
-    return entry if affected and re.search(entry.signatures[0], text, re.DOTALL) else None
+    return entry if affected and shows(text, entry) else None
 
 
 def _candidates(text: str, versions: Versions, artifact: Artifact | None) -> Iterator[Cause | None]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from pytest_kerasload.artifacts.layers import class_name
 from pytest_kerasload.artifacts.record import Artifact
 from pytest_kerasload.causes.loader import Loader, Mark, Rule
-from pytest_kerasload.hazards.documents import nodes
+from pytest_kerasload.hazards.documents import Node, nodes
 from pytest_kerasload.inspection.marshalled import ALIKE, global_names, pythons
 from pytest_kerasload.inspection.needs import functions
 
@@ -21,50 +21,61 @@ _KERAS3_GLOBALS = frozenset(dir(builtins)) | frozenset(
 Keras 2 gives it tf, np, the module that it was written in, and the custom objects too.
 """
 
-
 _REMADE = ("h5", "keras")
 """Formats that functions come back from as code; those of a SavedModel are in its graph."""
 
 
+def _functions(artifact: Artifact, loader: Loader) -> Iterator[Mark]:
+    """What is wrong with any function of the artifact; its configuration is walked over once."""
+    every = _nodes(artifact)
+    found = list(functions(every))
+    yield from _python(found, loader)
+    if loader.keras3:
+        yield from _globals(found)
+        yield from _defaults(every)
+
+
+def _nodes(artifact: Artifact) -> list[Node]:
+    return list(nodes(artifact.config)) if artifact.format in _REMADE else []
+
+
 def kept(artifact: Artifact) -> Iterator[tuple[str, bytes]]:
     """The code of every function that loading makes again, with its place."""
-    if artifact.format in _REMADE:
-        yield from functions(artifact.config)
+    yield from functions(_nodes(artifact))
 
 
-def _globals(artifact: Artifact, loader: Loader) -> Iterator[Mark]:
-    for place, code in kept(artifact) if loader.keras3 else ():
+def _globals(found: Iterable[tuple[str, bytes]]) -> Iterator[Mark]:
+    for place, code in found:
         missing = sorted(global_names(code) - _KERAS3_GLOBALS)
         if missing:
-            yield Mark(
-                "lambda-call-fails", f"{{loader}} runs a function without the {', '.join(missing)} it uses", place
-            )
+            message = f"{{loader}} runs a function without the {', '.join(missing)} it uses"
+            yield Mark("lambda-call-fails", message, place)
 
 
-def _python(artifact: Artifact, loader: Loader) -> Iterator[Mark]:
+def _python(found: Iterable[tuple[str, bytes]], loader: Loader) -> Iterator[Mark]:
     """Code of another Python: those with other fields are not read at all, and since 3.11 none runs that of another."""
     running = ".".join(loader.versions.python.split(".")[:2])
-    for place, code in kept(artifact) if running else ():
+    group = next((alike for alike in ALIKE if running in alike), ())
+    for place, code in found if running else ():
         written = pythons(code)
-        group = next((alike for alike in ALIKE if running in alike), ())
         if written and running not in written and (group == ALIKE[-1] or not set(group) & set(written)):
             message = f"a function is code of Python {' or '.join(written)}, which Python {running} does not run"
             yield Mark("lambda-python-version", message, place)
 
 
-def _defaults(artifact: Artifact, loader: Loader) -> Iterator[Mark]:
+def _defaults(found: Iterable[Node]) -> Iterator[Mark]:
     """keras/src/layers/core/lambda_layer.py, from_config, 3.3 to 3.15: a list goes where Python takes a tuple."""
-    for place, function in lambdas(artifact.config) if loader.keras3 and artifact.format in _REMADE else ():
+    for place, function in lambdas(found):
         if function[1]:
             yield Mark("lambda-defaults-not-read", "{loader} does not bring back a function with default values", place)
 
 
-def lambdas(config: Any) -> Iterator[tuple[str, tuple[Any, Any, Any]]]:
+def lambdas(found: Iterable[Node]) -> Iterator[tuple[str, tuple[Any, Any, Any]]]:
     """Code, defaults and closure of every Lambda whose function is kept as code, with its place.
 
     A list in Keras 2, an object in Keras 3.
     """
-    for node in nodes(config, ""):
+    for node in found:
         inner = node.value.get("config")
         if not isinstance(inner, dict):
             continue
@@ -75,4 +86,4 @@ def lambdas(config: Any) -> Iterator[tuple[str, tuple[Any, Any, Any]]]:
             yield node.owner or node.place, (function[0], function[1], function[2])
 
 
-LAMBDA_RULES: tuple[Rule, ...] = (_globals, _python, _defaults)
+LAMBDA_RULES: tuple[Rule, ...] = (_functions,)

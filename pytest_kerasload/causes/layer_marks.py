@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pytest_kerasload.artifacts.builtins import is_builtin
 from pytest_kerasload.artifacts.layers import class_name
 from pytest_kerasload.artifacts.record import Artifact
-from pytest_kerasload.causes.loader import Loader, Mark, Rule, release_number
+from pytest_kerasload.causes.loader import Loader, Mark, Rule, built_in, release_number
 
 
 def _normalization(artifact: Artifact, loader: Loader) -> Iterator[Mark]:
@@ -36,11 +36,8 @@ def _lookups(artifact: Artifact, loader: Loader) -> Iterator[Mark]:
     """Layers whose words are not in their configuration: they were adapted, and the words are an asset of the layer."""
     if not loader.keras3:
         return
-    for use in artifact.objects:
-        config = use.config
-        if use.class_name not in _LOOKUPS or use.custom or use.section != "model" or not isinstance(config, Mapping):
-            continue
-        if config.get("vocabulary") is not None:
+    for use, config in built_in(artifact, *_LOOKUPS):
+        if use.section != "model" or config.get("vocabulary") is not None:
             continue
         if artifact.format == "h5":
             yield Mark("h5-lookup-layer", f"HDF5 does not hold the words of {use.class_name}", use.place)
@@ -89,16 +86,14 @@ def _seeds(artifact: Artifact, loader: Loader) -> Iterator[Mark]:
 
 def _hashing(artifact: Artifact, loader: Loader) -> Iterator[Mark]:
     """keras/src/layers/preprocessing/hashing.py asks for an integer dtype where output_mode is int, its default."""
-    for use in artifact.objects:
-        if use.class_name != "Hashing" or use.custom or not isinstance(use.config, Mapping):
-            continue
-        dtype = use.config.get("dtype")
-        if loader.keras3 and use.config.get("output_mode", "int") == "int":
+    for use, config in built_in(artifact, "Hashing"):
+        dtype = config.get("dtype")
+        if loader.keras3 and config.get("output_mode", "int") == "int":
             if isinstance(dtype, str) and "float" in dtype:
                 yield Mark("hashing-dtype", f"{{loader}} takes no {dtype} as the dtype of Hashing", use.place)
             if isinstance(dtype, Mapping) and loader.keras < (3, 4):
                 yield Mark("hashing-dtype", "{loader} takes only a name as the dtype of Hashing", use.place)
-        if "mask_value" not in use.config and isinstance(use.config.get("salt"), list):
+        if "mask_value" not in config and isinstance(config.get("salt"), list):
             yield Mark("hashing-salt-written", "Hashing puts words into other bins than when it was saved", use.place)
 
 
@@ -120,10 +115,9 @@ def _activations(artifact: Artifact, loader: Loader) -> Iterator[Mark]:
 def _spectral(artifact: Artifact, loader: Loader) -> Iterator[Mark]:
     if loader.keras3 or loader.keras < (2, 13) or artifact.format not in ("h5", "keras"):
         return
-    for use in artifact.objects:
+    for use, config in built_in(artifact, "SpectralNormalization"):
         # A class of the user's by that name has other arguments: releases before 2.13 had none.
-        theirs = use.class_name == "SpectralNormalization" and not use.custom
-        if theirs and isinstance(use.config, Mapping) and "power_iterations" in use.config:
+        if "power_iterations" in config:
             message = "{loader} does not find its own SpectralNormalization"
             yield Mark("spectral-normalization-not-found", message, use.place)
 
@@ -131,11 +125,8 @@ def _spectral(artifact: Artifact, loader: Loader) -> Iterator[Mark]:
 def _attention(artifact: Artifact, loader: Loader) -> Iterator[Mark]:
     if loader.keras3 or loader.tensorflow < (2, 6) or artifact.format not in ("h5", "keras"):
         return
-    for use in artifact.objects:
-        theirs = use.class_name == "MultiHeadAttention" and not use.custom
-        if not theirs or not isinstance(use.config, Mapping) or not {"num_heads", "key_dim"} <= set(use.config):
-            continue
-        if "query_shape" not in use.config:
+    for use, config in built_in(artifact, "MultiHeadAttention"):
+        if {"num_heads", "key_dim"} <= set(config) and "query_shape" not in config:
             message = "{loader} asks for the query_shape of MultiHeadAttention, which was not saved"
             yield Mark("attention-shapes-missing", message, use.place)
 

@@ -52,6 +52,13 @@ class Mark:
 Rule = Callable[[Artifact, Loader], Iterator[Mark]]
 
 
+def built_in(artifact: Artifact, *names: str) -> Iterator[tuple[ConfigObject, Mapping[str, Any]]]:
+    """Every object of these classes of Keras' own, with its configuration."""
+    for use in artifact.objects:
+        if use.class_name in names and not use.custom and isinstance(use.config, Mapping):
+            yield use, use.config
+
+
 def is_legacy(use: ConfigObject) -> bool:
     """Whether the object is written as Keras 2 writes HDF5: without the module of its class.
 

@@ -25,9 +25,14 @@ def by_signature(text: str, *modules: ModuleType) -> Cause | None:
     """The first cause in these parts of the catalogue one of whose signatures is in the text."""
     for module in modules:
         for entry in entries(module):
-            if any(re.search(signature, text, re.DOTALL) for signature in entry.signatures):
+            if shows(text, entry):
                 return entry
     return None
+
+
+def shows(text: str, entry: Cause) -> bool:
+    """Whether one of a cause's signatures is in the text."""
+    return any(re.search(signature, text, re.DOTALL) for signature in entry.signatures)
 
 
 def of_rejected_key(name: str, key: str, kind: str) -> str:

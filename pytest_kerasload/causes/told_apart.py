@@ -8,7 +8,7 @@ from pytest_kerasload.artifacts.builtins import exists_in, is_builtin
 from pytest_kerasload.artifacts.record import Artifact
 from pytest_kerasload.causes.catalogue import cause
 from pytest_kerasload.causes.cause import Cause
-from pytest_kerasload.causes.matching import match, of_unknown_class, release_of
+from pytest_kerasload.causes.matching import match, of_unknown_class, release_of, shows
 from pytest_kerasload.causes.refusals import CLASS_UNKNOWN
 from pytest_kerasload.environments.versions import Versions
 
@@ -35,13 +35,13 @@ def by_artifact(text: str, versions: Versions, artifact: Artifact | None) -> Cau
     # Behind what says that objects could not be loaded.
     if "object of type 'bool' has no len()" in text and _counts_words(artifact):
         return cause("text-vectorization-tf-idf")
-    if re.search(r"Unknown \w+ function: '?function\b", text):
+    if shows(text, cause("h5-custom-function")):
         return cause("h5-custom-function")
     if artifact.format == "keras" and re.search(r"file signature not found|SavedModel file does not exist", text):
         return cause("file-keras-named-hdf5" if artifact.path.suffix != ".keras" else "keras-zip-in-old-tensorflow")
     if "legacy SavedModel format is not supported" in text:
         return cause("file-unusual-suffix")
-    if artifact.format == "h5" and _is_unbuilt(text) and not _is_sequential(artifact):
+    if artifact.format == "h5" and shows(text, cause("h5-sequential-unbuilt")) and not _is_sequential(artifact):
         return cause("h5-subclassed-unbuilt")
     if artifact.format == "h5" and "Table not initialized" in text:
         # Keras 3 writes lookup layers into HDF5 without a word, and reads them back without their vocabulary.
@@ -94,10 +94,6 @@ def _counts_words(artifact: Artifact) -> bool:
         not use.custom and isinstance(use.config, dict) and use.config.get("output_mode") in ("tf_idf", "tf-idf")
         for use in artifact.objects
     )
-
-
-def _is_unbuilt(text: str) -> bool:
-    return any(re.search(signature, text) for signature in cause("h5-sequential-unbuilt").signatures)
 
 
 def _is_sequential(artifact: Artifact) -> bool:

@@ -11,7 +11,6 @@ from pytest_kerasload.artifacts import outline
 from pytest_kerasload.causes import remedies as do
 from pytest_kerasload.causes.catalogue import cause
 from pytest_kerasload.causes.explaining import understood
-from pytest_kerasload.checks import version
 from pytest_kerasload.checks.verdict import Context
 from pytest_kerasload.commands import command
 from pytest_kerasload.environments.process import RequestFailed
@@ -62,12 +61,6 @@ def unreadable(context: Context, error: Exception) -> Finding:
 _BY_RANK = "keras2-sequential-input-shape"
 """What every model says of inputs of another rank."""
 
-
-def _marked(context: Context, code: str) -> bool:
-    """Whether the file shows the cause."""
-    return any(one.cause == code for one in version.check(context.artifact, context.session.versions, "evidence"))
-
-
 _OF_THE_MACHINE = ("resource", "environment")
 
 
@@ -78,7 +71,7 @@ def refused(context: Context, known: expected.Expected, error: RequestFailed, *,
     """
     shapes = ", ".join(f"{name} {array.dtype.name}{list(array.shape)}" for name, array in known.inputs.items())
     found = understood(str(error), context.session.versions, context.artifact)
-    if found is not None and found.code == _BY_RANK and not _marked(context, found.code):
+    if found is not None and found.code == _BY_RANK and _BY_RANK not in {one.cause for one in context.forecast()}:
         found = None
     if found is None or not (found.family in _OF_THE_MACHINE or (fits and "predictions" in found.seen)):
         found = cause("predictions-refused")

@@ -8,7 +8,7 @@ from pytest_kerasload import inputs
 from pytest_kerasload.causes.catalogue import cause
 from pytest_kerasload.causes.cause import Cause
 from pytest_kerasload.causes.explaining import explain
-from pytest_kerasload.checks import comparing, version, ways
+from pytest_kerasload.checks import comparing, ways
 from pytest_kerasload.checks.custom_objects import not_importable
 from pytest_kerasload.checks.verdict import Context, Verdict
 from pytest_kerasload.environments.process import RequestFailed
@@ -100,8 +100,7 @@ def _cause(context: Context, error: RequestFailed) -> Cause:
     found = explain(error.text, context.session.versions, context.artifact)
     if found.family != "unknown" and found.code not in _BLAMED:
         return found
-    artifact = version.as_given(context.artifact, context.settings.provided(context.artifact.path))
-    forecast = version.check(artifact, context.session.versions, "evidence")
+    forecast = context.forecast()
     if found.family != "unknown":
         blamed = _BLAMED[found.code]
         return cause(blamed) if any(one.cause == blamed for one in forecast) else found

@@ -7,7 +7,7 @@ weights show one. What costs no load is asked first.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pytest_kerasload.artifacts.record import Artifact
 from pytest_kerasload.causes.catalogue import cause
@@ -20,6 +20,7 @@ from pytest_kerasload.environments.session import Loaded
 from pytest_kerasload.environments.versions import Versions
 from pytest_kerasload.expected import NamesDiffer
 from pytest_kerasload.findings import Finding, Remedy, listed
+from pytest_kerasload.hazards.documents import nodes
 from pytest_kerasload.inspection.marshalled import pythons
 
 
@@ -30,6 +31,8 @@ class Reason:
     code: str
     clause: str
     where: str = ""
+    sure: bool = True
+    """Whether it is the reason; else it may be, and what was advised without it still holds."""
 
 
 def of_difference(context: Context, loaded: Loaded) -> Reason | None:
@@ -74,8 +77,7 @@ def _known_to_drift(context: Context, loaded: Loaded) -> Iterator[Reason]:
     """What is in the file is read otherwise by this release than by the one that recorded."""
     known = comparing.stored(context)
     if loaded.kind == "keras" and known is not None and not deviations.same_release(context, known):
-        own = version.as_given(context.artifact, context.settings.provided(context.artifact.path))
-        for finding in version.check(own, context.session.versions, "evidence"):
+        for finding in context.forecast():
             if finding.family != "training-state" and "predictions" in cause(finding.cause).seen:
                 yield _of(finding)
 
@@ -126,7 +128,7 @@ def _shared_closures(context: Context, loaded: Loaded) -> Iterator[Reason]:
     if loaded.kind != "keras" or not _of_a_live_model(context):
         return
     places: dict[str, list[str]] = {}
-    for place, (code, _, closure) in lambdas(context.artifact.config):
+    for place, (code, _, closure) in lambdas(nodes(context.artifact.config)):
         if closure:
             places.setdefault(f"{code} {closure}", []).append(place)
     for found in places.values():
@@ -140,7 +142,8 @@ def _forgotten_arguments(context: Context, loaded: Loaded) -> Iterator[Reason]:
     """Arguments that ``get_config`` of a class of the user's does not keep."""
     uses = [use for objects in context.artifact.custom_objects.values() for use in objects]
     if loaded.kind == "keras" and uses and context.import_error is None and _of_a_live_model(context):
-        yield from map(_of, custom_objects.forgotten(uses, context.session.resolve(uses)))
+        for finding in custom_objects.forgotten(uses, context.session.resolve(uses)):
+            yield replace(_of(finding), sure=False)
 
 
 def _of_a_live_model(context: Context) -> bool:
@@ -181,7 +184,7 @@ def told(context: Context, finding: Finding, reason: Reason) -> Finding:
     remedies = tuple(
         Remedy(action) for action in cause(reason.code).remedies_for(context.session.versions, context.artifact)
     )
-    if reason.code == "get-config-forgets-argument":  # it may be: what was advised without it still holds
+    if not reason.sure:
         remedies += tuple(one for one in finding.remedies if one not in remedies)
     detail = deviations.without_guesses(finding.detail)
     return cause(reason.code).finding(message, where=reason.where or finding.where, remedies=remedies, detail=detail)

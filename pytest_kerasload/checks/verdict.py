@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pytest_kerasload import expected as expected_files
 from pytest_kerasload.artifacts.record import Artifact
+from pytest_kerasload.checks import version
 from pytest_kerasload.environments.process import RequestFailed
 from pytest_kerasload.environments.session import Loaded, Session
 from pytest_kerasload.expected import Expected
@@ -45,6 +46,11 @@ class Context:
     def label(self) -> str:
         """The environment's Keras, for messages."""
         return self.session.versions.label
+
+    def forecast(self) -> tuple[Finding, ...]:
+        """What the file tells beforehand: everything in it that the environment's Keras rejects, or reads otherwise."""
+        given = version.as_given(self.artifact, self.settings.provided(self.artifact.path))
+        return version.check(given, self.session.versions, "evidence")
 
     @property
     def expected_path(self) -> Path:

@@ -91,30 +91,30 @@ def _runs(interpreter: str) -> bool:
 
 def resolve(requirements: Sequence[str], interpreter: str, without: str = "") -> tuple[str, ...]:
     """``name==version`` (or ``name @ url``) of every package that the requirements bring along, ``without`` one."""
-    with tempfile.TemporaryDirectory(prefix="kerasload-") as folder:
-        wanted = Path(folder, "wanted.in")
-        wanted.write_text("\n".join(requirements) + "\n", encoding="utf-8")
-        options = ["-q", "--no-header", "--no-annotate", "-p", interpreter]
-        if without:  # an override whose marker never holds
-            Path(folder, "without.txt").write_text(f"{without}; python_version < '0'\n", encoding="utf-8")
-            options += ["--override", str(Path(folder, "without.txt"))]
-        told = _run(["pip", "compile", *options, str(wanted)])
+    told = _compiled(requirements, interpreter, without=without)
     return tuple(line.strip() for line in told.splitlines() if re.match(r"[\w.-]+(==| @ )", line))
 
 
 def newest(requirement: str, interpreter: str) -> str | None:
     """The newest version of a package that a requirement allows and the index has for an interpreter, if any."""
+    try:
+        return _compiled([requirement], interpreter, "--no-deps").strip().partition("==")[2]
+    except UvRefused as refused:
+        if refused.reason == "no-solution":
+            return None
+        raise
+
+
+def _compiled(requirements: Sequence[str], interpreter: str, *more: str, without: str = "") -> str:
+    """What uv pins the requirements to, a line each."""
     with tempfile.TemporaryDirectory(prefix="kerasload-") as folder:
         wanted = Path(folder, "wanted.in")
-        wanted.write_text(requirement + "\n", encoding="utf-8")
-        options = ["-q", "--no-header", "--no-annotate", "--no-deps", "-p", interpreter]
-        try:
-            told = _run(["pip", "compile", *options, str(wanted)])
-        except UvRefused as refused:
-            if refused.reason == "no-solution":
-                return None
-            raise
-    return told.strip().partition("==")[2]
+        wanted.write_text("\n".join(requirements) + "\n", encoding="utf-8")
+        options = ["-q", "--no-header", "--no-annotate", "-p", interpreter, *more]
+        if without:  # an override whose marker never holds
+            Path(folder, "without.txt").write_text(f"{without}; python_version < '0'\n", encoding="utf-8")
+            options += ["--override", str(Path(folder, "without.txt"))]
+        return _run(["pip", "compile", *options, str(wanted)])
 
 
 def create(directory: Path, interpreter: str) -> None:

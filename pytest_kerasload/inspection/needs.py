@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from pytest_kerasload.artifacts.record import Artifact
 from pytest_kerasload.causes.loader import release_number
 from pytest_kerasload.environments.releases import RELEASES
 from pytest_kerasload.hazards.bytecode import decoded, is_dump
-from pytest_kerasload.hazards.documents import nodes
+from pytest_kerasload.hazards.documents import Node, nodes
 from pytest_kerasload.hazards.policy import known_ops
 from pytest_kerasload.inspection.marshalled import ALIKE, pythons
 
@@ -113,7 +112,7 @@ def _package(op: str) -> str:
 
 
 def _bytecode(artifact: Artifact) -> Bytecode | None:
-    found = [*functions(artifact.config, ""), *functions(artifact.training_config, "compile")]
+    found = [*functions(nodes(artifact.config)), *functions(nodes(artifact.training_config, "compile"))]
     if not found:
         return None
     told = [pythons(code) for _, code in found]
@@ -121,9 +120,9 @@ def _bytecode(artifact: Artifact) -> Bytecode | None:
     return Bytecode(_narrowed(tuple(both), artifact), tuple(dict.fromkeys(place for place, _ in found)))
 
 
-def functions(config: Any, place: str = "") -> Iterator[tuple[str, bytes]]:
+def functions(found: Iterable[Node]) -> Iterator[tuple[str, bytes]]:
     """Every function that is kept as code, with the place of what it belongs to (hazards/configs.py finds the same)."""
-    for node in nodes(config, place):
+    for node in found:
         where = node.owner or node.place or "the model itself"
         inner = node.value.get("config")
         if node.value.get("class_name") == "__lambda__":

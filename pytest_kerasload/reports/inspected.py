@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
 from pytest_kerasload.artifacts.record import TensorSpec
-from pytest_kerasload.findings import Finding
+from pytest_kerasload.findings import Finding, listed
 from pytest_kerasload.inspection.forecast import NAMES, Flavour, Outlook
 from pytest_kerasload.inspection.inspected import Inspected, Recorded
 
@@ -93,8 +93,7 @@ def _explained(finding: Finding, width: int, remedies: Iterable[str]) -> Iterato
 
 
 def _shortened(names: Sequence[str]) -> str:
-    more = len(names) - _NAMES_SHOWN
-    return ", ".join(names[:_NAMES_SHOWN]) + (f" and {more} more" if more > 0 else "")
+    return listed(names, most=_NAMES_SHOWN)
 
 
 def _forecast(inspected: Inspected, width: int) -> Iterator[Line]:

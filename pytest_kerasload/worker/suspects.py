@@ -9,7 +9,6 @@ _KERAS = ("keras", "tf_keras", "tensorflow")
 _BASE = frozenset({"self", "name", "dtype", "trainable", "activity_regularizer", "autocast", "dynamic"})
 """What the base class of layers keeps by itself, or what does not matter to predictions."""
 
-
 _DEEPEST = 8
 """Of containers in containers: one may hold itself."""
 
@@ -31,13 +30,14 @@ def nested_containers(runtime: Any, model: Any) -> List[Dict[str, str]]:
         # What a functional model keeps of its graph, and Keras of what it tracks, is theirs and not the user's.
         theirs = ("_self_", "_") if hasattr(layer, "predict") else ("_self_", "_output_coordinates")
         for name, value in sorted(vars(layer).items()):
-            if (
-                name not in skipped
-                and not name.startswith(theirs)
-                and any(_is_container(child) and _weighs(child) for child in _children(value))
-            ):
+            if name not in skipped and not name.startswith(theirs) and _nests(value):
                 found.append({"layer": str(layer.name), "class": type(layer).__name__, "attribute": name})
     return found
+
+
+def _nests(value: Any) -> bool:
+    """Whether layers with weights are in containers of a container."""
+    return any(_is_container(child) and _weighs(child) for child in _children(value))
 
 
 def _owned(model: Any) -> Iterator[Any]:
