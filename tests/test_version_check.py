@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import marshal
 import sys
+import tracemalloc
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,8 @@ from bytecode import SUMS
 
 from pytest_kerasload.artifacts.configs import objects_in
 from pytest_kerasload.artifacts.record import Artifact, Format, SavedWith, Weights
+from pytest_kerasload.causes.lambda_marks import LAMBDA_RULES
+from pytest_kerasload.causes.loader import Loader
 from pytest_kerasload.checks.version import check
 from pytest_kerasload.environments.versions import Versions
 from pytest_kerasload.findings import Finding
@@ -625,3 +628,24 @@ def test_a_global_behind_a_branch_may_never_be_asked_for() -> None:
     running = replace(KERAS315, python=PYTHON)
     for function, told in ((branch, False), (first, False), (before, True)):
         assert ("lambda-call-fails" in found(artifact(sequential(inputs(4), function)), running)) is told
+
+
+def test_functions_are_told_in_one_order() -> None:
+    """A load that says nothing of use is told by the first of them."""
+    of = artifact(sequential(inputs(4), kept(lambda x, n=2: tf.abs(x) * n, [2])))  # type: ignore[name-defined]  # noqa: F821
+    told = [code for code in found(of, replace(KERAS315, python="3.4.1")) if code.startswith("lambda-")]
+    assert told == ["lambda-call-fails", "lambda-python-version", "lambda-defaults-not-read"]
+
+
+def test_a_deep_configuration_is_walked_over_and_not_kept() -> None:
+    """The place of what lies 300 levels deep under a name of 100,000 letters is as long, at every level."""
+    deep: dict[str, Any] = {}
+    for _ in range(300):
+        deep = {"a": deep}
+    of = artifact(sequential(inputs(4), layer("head", "Dense", units=1, **{"x" * 100_000: deep})))
+    tracemalloc.start()
+    try:
+        assert [mark for rule in LAMBDA_RULES for mark in rule(of, Loader(KERAS315, "3.15.1"))] == []
+        assert tracemalloc.get_traced_memory()[1] < 5_000_000
+    finally:
+        tracemalloc.stop()

@@ -26,22 +26,29 @@ _REMADE = ("h5", "keras")
 
 
 def _functions(artifact: Artifact, loader: Loader) -> Iterator[Mark]:
-    """What is wrong with any function of the artifact; its configuration is walked over once."""
-    every = _nodes(artifact)
-    found = list(functions(every))
-    yield from _python(found, loader)
+    """What is wrong with any function of the artifact.
+
+    Its configuration is walked over once, and none of it is kept: places in it can be long, and there can be many.
+    """
+    found: list[tuple[str, bytes]] = []
+    parts: list[tuple[str, _Parts]] = []
+    for node in _nodes(artifact):
+        found += functions([node])
+        parts += lambdas([node])
     if loader.keras3:
         yield from _globals(found)
-        yield from _defaults(every)
+    yield from _python(found, loader)
+    if loader.keras3:
+        yield from _defaults(parts)
 
 
-def _nodes(artifact: Artifact) -> list[Node]:
-    return list(nodes(artifact.config)) if artifact.format in _REMADE else []
+def _nodes(artifact: Artifact) -> Iterator[Node]:
+    return nodes(artifact.config) if artifact.format in _REMADE else iter(())
 
 
 def kept(artifact: Artifact) -> Iterator[tuple[str, bytes]]:
     """The code of every function that loading makes again, with its place."""
-    yield from functions(_nodes(artifact))
+    return functions(_nodes(artifact))
 
 
 def _globals(found: Iterable[tuple[str, bytes]]) -> Iterator[Mark]:
@@ -63,14 +70,18 @@ def _python(found: Iterable[tuple[str, bytes]], loader: Loader) -> Iterator[Mark
             yield Mark("lambda-python-version", message, place)
 
 
-def _defaults(found: Iterable[Node]) -> Iterator[Mark]:
+def _defaults(found: Iterable[tuple[str, _Parts]]) -> Iterator[Mark]:
     """keras/src/layers/core/lambda_layer.py, from_config, 3.3 to 3.15: a list goes where Python takes a tuple."""
-    for place, function in lambdas(found):
-        if function[1]:
+    for place, (_, defaults, _) in found:
+        if defaults:
             yield Mark("lambda-defaults-not-read", "{loader} does not bring back a function with default values", place)
 
 
-def lambdas(found: Iterable[Node]) -> Iterator[tuple[str, tuple[Any, Any, Any]]]:
+_Parts = tuple[Any, Any, Any]
+"""Code, defaults and closure of a function."""
+
+
+def lambdas(found: Iterable[Node]) -> Iterator[tuple[str, _Parts]]:
     """Code, defaults and closure of every Lambda whose function is kept as code, with its place.
 
     A list in Keras 2, an object in Keras 3.
