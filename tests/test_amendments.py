@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import marshal
+import shutil
 import zipfile
 from base64 import encodebytes
 from collections.abc import Iterator
@@ -456,3 +457,27 @@ def test_hashing_keeps_the_dtype_of_what_it_counts(mode: str, dtype: str, now: s
     entry = layer("Hashing", name="h", num_bins=4, output_mode=mode, dtype=dtype)
     _, layers = changed(of("keras", entry, keras="3.15.0"), KERAS_215)
     assert (layers or [entry])[0]["config"]["dtype"] == now
+
+
+def test_the_command_says_how_the_copy_is_held_to_the_original(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Recorded from the copy, they would be compared with themselves."""
+    here, copy = tmp_path / "my lstm.h5", tmp_path / "copy.h5"
+    shutil.copy(ARTIFACTS / "tf215" / "lstm.h5", here)
+    outputs = here.with_name("my lstm.h5.expected.npz")
+    shutil.copy(ARTIFACTS / "tf215" / "lstm.h5.expected.npz", outputs)
+    assert main(["repair", str(here), str(copy), "--for=keras==3.15.1"]) == 0
+    told = f"hold it to the outputs of the original: cp '{outputs}' {copy}.expected.npz\n"
+    assert told in capsys.readouterr().out
+    assert not copy.with_name("copy.h5.expected.npz").exists()  # nothing is written that was not asked for
+    copy.unlink()
+    outputs.unlink()
+    assert main(["repair", str(here), str(copy), "--for=keras==3.15.1"]) == 0
+    assert "cp " not in capsys.readouterr().out
+
+
+def test_the_command_says_how_an_export_is_called(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = ARTIFACTS / "tf23" / "trained_adam_sm"
+    assert main(["repair", str(source), str(tmp_path / "copy"), "--for=keras==3.15.1"]) == 0
+    assert "load_model of Keras 3 reads none: call tf.saved_model.load(path).signatures" in capsys.readouterr().out

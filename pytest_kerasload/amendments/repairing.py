@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from pytest_kerasload.amendments.amendment import amended
 from pytest_kerasload.amendments.writing import NotWritten, write
 from pytest_kerasload.artifacts.reading import read
 from pytest_kerasload.environments.versions import Versions
+from pytest_kerasload.expected import path_for
 
 
 def add(commands: Any) -> None:
@@ -70,7 +72,12 @@ def run(chosen: argparse.Namespace) -> int:
     print(f"{chosen.copy}: {amendment.told}")
     for change in amendment.risky:
         print(f"  not its default: {change.what} of {change.where}; compare the copy's predictions before you ship it")
-    print(f"gate it: pytest --keras-models={chosen.copy}")
+    if artifact.format == "savedmodel":
+        print("  load_model of Keras 3 reads none: call tf.saved_model.load(path).signatures, or wrap it in TFSMLayer")
+    outputs, copied = (path_for(path, path, None) for path in (chosen.artifact, chosen.copy))
+    if outputs.is_file() and not copied.exists():
+        print(f"hold it to the outputs of the original: cp {shlex.quote(str(outputs))} {shlex.quote(str(copied))}")
+    print(f"gate it: pytest --keras-models={shlex.quote(str(chosen.copy))}")
     return 0
 
 

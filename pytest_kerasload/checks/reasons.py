@@ -180,7 +180,7 @@ _ASKED: tuple[Callable[[Context, Loaded], Iterator[Reason]], ...] = (
 
 def told(context: Context, finding: Finding, reason: Reason) -> Finding:
     """The finding of a difference with its reason: its cause, its place, and its remedies where they are others."""
-    message = f"{finding.message}, because {reason.clause}"
+    message = f"{finding.message}, {'' if reason.sure else 'perhaps '}because {reason.clause}"
     remedies = tuple(
         Remedy(action) for action in cause(reason.code).remedies_for(context.session.versions, context.artifact)
     )

@@ -79,7 +79,7 @@ def _untried(context: Context, action: str) -> Iterator[Remedy]:
         yield Remedy(action)
     elif context.session.versions.keras3:  # what it asks for is what runs, elsewhere
         minor = ".".join((context.session.versions.tensorflow or "").split(".")[:2])
-        yield Remedy(action, detail=f"tf_keras is not installed there: pip install 'tf_keras~={minor}.0'")
+        yield Remedy(action, detail=f"tf_keras is not installed in that environment: pip install 'tf_keras~={minor}.0'")
 
 
 def first_line(error: RequestFailed) -> str:
@@ -224,7 +224,11 @@ def _compared(one: _Tried, known: Expected | None, reference: str) -> Remedy:
 def _with(one: _Tried, detail: str) -> str:
     """What came of a way, and what else it took."""
     assert one.loaded is not None
-    return f"with compile=False: {detail}" if one.way.name == "amend" and not one.loaded.compile else detail
+    if one.way.name != "amend":
+        return detail
+    if one.loaded.way == "signatures":  # what load_model gave before, it does not give now
+        return f"through its signatures: {detail}"
+    return detail if one.loaded.compile else f"with compile=False: {detail}"
 
 
 def _short(action: str) -> str:
