@@ -1,0 +1,305 @@
+"""Becomes an environment's interpreter, after it gave up what loading a model does not take.
+
+Run by that interpreter itself, as ``python -I -S launcher.py TOLD COMMAND...`` or with its source after ``-c`` where
+the file is on another machine; needs the standard library alone. TOLD is base64-coded JSON:
+
+``keep``, ``set``   names of the variables that the command keeps, and variables that it gets
+``directory``       where it may write; made if it is not there. ``writable`` are more such places
+``parent``          the process that it may not outlive; null where that is on another machine
+``network``         whether it may reach the network
+``file_bytes``, ``processes``   how large a file it may write, and how many more processes and threads its user may have
+
+What a system does not let us do is left out: with ``tell`` for a command it prints what it let us do.
+"""
+
+from __future__ import annotations
+
+import base64
+import ctypes
+import json
+import os
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+from typing import Any, Dict, List, Optional, Tuple
+
+_CLONE = {"mounts": 0x00020000, "ipc": 0x08000000, "user": 0x10000000, "processes": 0x20000000, "network": 0x40000000}
+_PDEATHSIG, _CAPBSET_DROP, _SUBREAPER, _NO_NEW_PRIVS, _SECCOMP = 1, 24, 36, 38, 22  # linux/prctl.h
+_PRIVATE = 0x44000  # MS_REC | MS_PRIVATE
+_KEPT_CAPABILITIES = (0, 1, 2, 3)  # chown, dac_override, dac_read_search, fowner: root reads and saves as before
+_DEVICES = ("null", "zero", "full", "random", "urandom", "tty", "ptmx", "shm", "pts", "dri", "kfd", "dxg")
+# Landlock (linux/landlock.h): the rights that change something, by the version of the interface that has them.
+_WRITING = ((1, 0x1FF2), (2, 1 << 13), (3, 1 << 14))
+_OF_A_FILE = 1 << 1 | 1 << 14
+# seccomp: how the kernel calls the architecture, and its number for socket. io_uring_setup has one number everywhere.
+_SOCKET = {"x86_64": (0xC000003E, 41), "aarch64": (0xC00000B7, 198)}
+_IO_URING_SETUP = 425
+
+
+def _libc() -> Any:
+    return ctypes.CDLL(None, use_errno=True)
+
+
+def _namespaces(wanted: Tuple[str, ...]) -> Tuple[str, ...]:
+    """Give this process and what it starts namespaces of their own; which ones, and none where that is not allowed."""
+    flags = 0
+    for name in wanted:
+        flags |= _CLONE[name]
+    libc, uid, gid = _libc(), os.geteuid(), os.getegid()
+    if libc.unshare(flags) != 0:
+        if libc.unshare(flags | _CLONE["user"]) != 0:
+            return ()
+        lines = {"setgroups": "deny", "uid_map": "%d %d 1" % (uid, uid), "gid_map": "%d %d 1" % (gid, gid)}
+        for name, text in lines.items():
+            with open("/proc/self/" + name, "w") as stream:
+                stream.write(text)
+    libc.mount(None, b"/", None, _PRIVATE, None)  # nothing that is mounted here is seen outside
+    return wanted
+
+
+def _landlock(writable: List[str]) -> bool:
+    """Let nothing be written outside of some places, whatever asks the system for it: native code as well.
+
+    A process in such a domain cannot look into those outside of it either: their variables stay their own.
+    """
+    libc = _libc()
+    version = libc.syscall(444, None, ctypes.c_size_t(0), 1)
+    if version < 1:
+        return False
+    rights = sum(more for since, more in _WRITING if version >= since)
+    # From version 6 on signals and abstract sockets stay inside too.
+    wanted = struct.pack("=QQQ", rights, 0, 3) if version >= 6 else struct.pack("=Q", rights)
+    rules = libc.syscall(444, wanted, ctypes.c_size_t(len(wanted)), 0)
+    if rules < 0:
+        return False
+    devices = [name for name in os.listdir("/dev") if name in _DEVICES or name.startswith("nvidia")]
+    for path in writable + [os.path.join("/dev", name) for name in devices]:
+        try:
+            place = os.open(path, os.O_PATH | os.O_CLOEXEC)
+        except OSError:
+            continue
+        allowed = rights if os.path.isdir(path) else rights & _OF_A_FILE
+        libc.syscall(445, rules, 1, struct.pack("=Qi", allowed, place), 0)
+        os.close(place)
+    enforced = libc.syscall(446, rules, 0) == 0
+    os.close(rules)
+    return bool(enforced)
+
+
+def _no_sockets() -> bool:
+    """Refuse every new socket, so that those that are files (of docker, of ssh-agent) stay out of reach too.
+
+    Pairs of sockets, which connect nothing but a process' own parts, are made otherwise and go on.
+    """
+    machine = os.uname().machine
+    if machine not in _SOCKET:
+        return False
+    architecture, socket = _SOCKET[machine]
+    program = [
+        (0x20, 0, 0, 4),  # the architecture: another one has other numbers, and is not let in
+        (0x15, 0, 3, architecture),
+        (0x20, 0, 0, 0),  # the number of the call
+        (0x15, 1, 0, socket),
+        (0x15, 0, 1, _IO_URING_SETUP),  # rings open sockets as well
+        (0x06, 0, 0, 0x00050000 | 13),  # fails with EACCES
+        (0x06, 0, 0, 0x7FFF0000),  # goes on
+    ]
+    code = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *line) for line in program))
+    wanted = ctypes.create_string_buffer(struct.pack("=HxxxxxxQ", len(program), ctypes.addressof(code)))
+    return bool(_libc().prctl(_SECCOMP, 2, wanted, 0, 0) == 0)
+
+
+def _limit(name: str, value: int) -> None:
+    import resource
+
+    number = getattr(resource, name, None)
+    if number is None:
+        return
+    _, hard = resource.getrlimit(number)
+    value = value if hard == resource.RLIM_INFINITY else min(value, hard)
+    try:
+        resource.setrlimit(number, (value, value))
+    except (OSError, ValueError):
+        pass
+
+
+def _threads_of_user() -> int:
+    """What the limit on a user's processes counts."""
+    count = 0
+    for entry in os.listdir("/proc") if os.path.isdir("/proc") else []:
+        try:
+            if entry.isdigit() and os.stat("/proc/" + entry).st_uid == os.getuid():
+                count += len(os.listdir("/proc/%s/task" % entry))
+        except OSError:
+            pass
+    return count
+
+
+def _confine(told: Dict[str, Any], threads: int) -> Dict[str, str]:
+    """The last that is done before the command takes over, for good; by which means, for ``files`` and ``network``."""
+    _limit("RLIMIT_CORE", 0)
+    _limit("RLIMIT_FSIZE", told["file_bytes"])
+    _limit("RLIMIT_NPROC", threads + told["processes"])
+    done: Dict[str, str] = {}
+    if sys.platform == "linux":
+        libc = _libc()
+        if os.geteuid() == 0:
+            for capability in range(64):
+                if capability not in _KEPT_CAPABILITIES:
+                    libc.prctl(_CAPBSET_DROP, capability, 0, 0, 0)
+        libc.prctl(_NO_NEW_PRIVS, 1, 0, 0, 0)
+        if _landlock([told["directory"]] + told["writable"]):
+            done["files"] = "landlock"
+        if not told["network"] and _no_sockets():
+            done["network"] = "seccomp"
+    return done
+
+
+def _run(told: Dict[str, Any], command: List[str], threads: int, done: Dict[str, str]) -> None:
+    """Be the command, confined."""
+    if sys.platform == "linux":
+        _libc().prctl(_PDEATHSIG, signal.SIGKILL)
+    done = dict(_confine(told, threads), **done)
+    if command == ["tell"]:
+        os.write(1, json.dumps(done).encode())
+        os._exit(0)
+    if not told["network"] and "network" not in done:
+        told["set"]["KERASLOAD_SOCKETS"] = "refused"
+    try:
+        os.execvpe(command[0], command, _variables(told))
+    except OSError as error:
+        os.write(2, ("%s: %s\n" % (command[0], error)).encode())
+        os._exit(127)
+
+
+def _variables(told: Dict[str, Any]) -> Dict[str, str]:
+    kept = {name: os.environ[name] for name in told["keep"] if name in os.environ}
+    return dict(kept, **told["set"])
+
+
+def _wait(child: int) -> int:
+    """The status of a child once it ended; whatever else it left to this process is waited for meanwhile."""
+    while True:
+        pid, status = os.wait()
+        if pid == child:
+            return status
+
+
+def _orphans() -> List[int]:
+    """The processes whose parent is this one."""
+    found = []
+    for entry in os.listdir("/proc"):
+        try:
+            with open("/proc/%s/stat" % entry) as stream:
+                if int(stream.read().rpartition(")")[2].split()[1]) == os.getpid():
+                    found.append(int(entry))
+        except (OSError, ValueError, IndexError):
+            pass
+    return found
+
+
+def _end_orphans() -> None:
+    """End what the command started and left behind, where no namespace of processes ends it."""
+    while True:
+        left = _orphans()
+        if not left:
+            return
+        for pid in left:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+
+
+class _Supervisor:
+    """The process between pytest and the command: ends the one, with all it started, when the other is gone."""
+
+    def __init__(self, told: Dict[str, Any]) -> None:
+        self.told = told
+        self.child: Optional[int] = None
+        self.done: Dict[str, str] = {}
+
+    def gone(self, *_: Any) -> None:
+        """The parent ended, or somebody wants this process to: nothing is left."""
+        if self.child is not None:
+            os.kill(self.child, signal.SIGKILL)
+            self.wait()
+        shutil.rmtree(self.told["directory"], ignore_errors=True)
+        parent = os.path.dirname(self.told["directory"])
+        if self.told["parent"] is not None:
+            shutil.rmtree(parent, ignore_errors=True)
+        os._exit(1)
+
+    def wait(self) -> int:
+        """The status of the child; nothing of what it started is left then."""
+        assert self.child is not None
+        status = _wait(self.child)
+        if sys.platform == "linux" and "processes" not in self.done:
+            _end_orphans()
+        return status
+
+    def run(self, command: List[str]) -> int:
+        """The status with which the command ended."""
+        for name in ("SIGTERM", "SIGHUP"):
+            signal.signal(getattr(signal, name), self.gone)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process of the terminal; pytest ends this
+        threads = _threads_of_user()
+        if sys.platform == "linux":
+            _libc().prctl(_PDEATHSIG, signal.SIGTERM)
+            if self.told["parent"] not in (None, os.getppid()):
+                self.gone()
+            wanted = ("mounts", "ipc", "processes") + (() if self.told["network"] else ("network",))
+            self.done = {name: "namespace" for name in _namespaces(wanted)}
+            _libc().prctl(_SUBREAPER, 1, 0, 0, 0)
+        reader, writer = os.pipe()
+        self.child = os.fork()
+        if self.child == 0:
+            os.close(reader)
+            for name in ("SIGTERM", "SIGHUP"):
+                signal.signal(getattr(signal, name), signal.SIG_DFL)
+            if "processes" not in self.done:
+                os.close(writer)
+                _run(self.told, command, threads, self.done)
+            self._first(command, threads, writer)
+        os.close(writer)
+        nothing = os.open(os.devnull, os.O_RDWR)
+        os.dup2(nothing, 0)
+        os.dup2(nothing, 1)
+        status = self.wait()
+        said = os.read(reader, 4)
+        return struct.unpack("=i", said)[0] if len(said) == 4 else status
+
+    def _first(self, command: List[str], threads: int, writer: int) -> None:
+        """Be the first process of the namespace: with it, all others in it end. Signals from inside do not reach it."""
+        _libc().prctl(_PDEATHSIG, signal.SIGKILL)
+        # Processes outside are not seen then. Where a container hides parts of its own /proc, this is not allowed.
+        _libc().mount(b"proc", b"/proc", b"proc", 14, None)
+        child = os.fork()
+        if child == 0:
+            os.close(writer)
+            _run(self.told, command, threads, self.done)
+        os.close(0)
+        os.close(1)
+        os.write(writer, struct.pack("=i", _wait(child)))
+        os._exit(0)
+
+
+def main(arguments: List[str]) -> int:
+    """Run the command; the status is the command's own, a signal included."""
+    told, command = json.loads(base64.urlsafe_b64decode(arguments[0])), arguments[1:]
+    for name in ("home", "tmp"):
+        os.makedirs(os.path.join(told["directory"], name), exist_ok=True)
+    if not hasattr(os, "fork"):
+        return 0 if command == ["tell"] else subprocess.call(command, env=_variables(told))
+    status = _Supervisor(told).run(command)
+    if told["parent"] is None:
+        shutil.rmtree(told["directory"], ignore_errors=True)
+    if os.WIFSIGNALED(status):
+        _limit("RLIMIT_CORE", 0)
+        signal.signal(os.WTERMSIG(status), signal.SIG_DFL)
+        os.kill(os.getpid(), os.WTERMSIG(status))
+    return os.WEXITSTATUS(status)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
