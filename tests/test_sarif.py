@@ -165,6 +165,7 @@ def test_artifacts_have_their_digests(project: pytest.Pytester) -> None:
 
 
 def test_the_same_bytes_every_time_and_under_xdist(project: pytest.Pytester) -> None:
+    pytest.importorskip("xdist")
     run(project)
     first = (project.path / "out" / "t.sarif").read_bytes()
     (project.path / "out" / "t.sarif").unlink()
@@ -499,6 +500,21 @@ def test_merge(project: pytest.Pytester, capsys: pytest.CaptureFixture[str]) -> 
     capsys.readouterr()
     assert main(["merge", "a.json", "--sarif=artifacts"]) == 2
     assert "merge: " in capsys.readouterr().out
+
+
+def test_a_name_that_is_no_utf8(project: pytest.Pytester) -> None:
+    """On its way through every report and back; file systems that take none such have none."""
+    try:
+        Path("artifacts", os.fsdecode(b"raw\xff.h5")).write_text("no model")
+    except (OSError, UnicodeError):
+        pytest.skip("names of files are text here")
+    (raw,) = results(run(project, "--keras-markdown=t.md"), "raw")
+    assert raw["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == "artifacts/raw%FF.h5"
+    assert written(Path("t.json"))["artifacts"][3]["path"] == os.fsdecode(b"artifacts/raw\xff.h5")
+    assert "`artifacts/raw\\udcff.h5`" in Path("t.md").read_text(encoding="utf-8")
+    assert main(["merge", "t.json", "--json=u.json", "--sarif=u.sarif"]) == 0
+    assert Path("u.sarif").read_bytes() == Path("out/t.sarif").read_bytes()
+    assert Path("u.json").read_bytes() == Path("t.json").read_bytes()
 
 
 def test_merged_files_of_one_path() -> None:
