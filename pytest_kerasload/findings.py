@@ -53,6 +53,8 @@ class Finding:
     fails: bool = True
     traceback: str = ""
     """The whole of what was raised, for those who ask for it (``-vv``)."""
+    trusted: bool = False
+    """It would make its check fail, had the user not let the artifact through (``--keras-trust``)."""
 
 
 def listed(names: Iterable[str], separator: str = ", ", most: int = 5) -> str:

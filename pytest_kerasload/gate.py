@@ -256,7 +256,8 @@ class Gate:
             findings = safety.check(artifact)
             if self.settings.trusted(task.path, artifact.sha256):
                 findings = tuple(
-                    replace(f, message=f"trusted by --keras-trust: {f.message}", fails=False) for f in findings
+                    replace(f, message=f"trusted by --keras-trust: {f.message}", fails=False, trusted=f.fails)
+                    for f in findings
                 )
             return self.answer(task, findings)
         assert task.environment is not None

@@ -117,6 +117,7 @@ def add(parser: pytest.Parser) -> None:
     option("jobs", "Environment processes at work at once (default: from cores and memory)", metavar="N")
     option("json", "Write a JSON report", metavar="PATH")
     option("markdown", "Write the table and what fails as Markdown, for a job's summary", metavar="PATH")
+    option("sarif", "Write findings as SARIF 2.1.0, for GitHub code scanning and the like", metavar="PATH")
     for name, help, kind in twins:
         parser.addini(name, help, type=kind if kind != "string" else None, default=[] if kind == "args" else None)  # type: ignore[arg-type]
 
@@ -261,6 +262,7 @@ def read(config: pytest.Config, roots: Sequence[Path]) -> Settings:
         atol=reader.parsed("atol", _number(0), None),
         json=reader.parsed("json", _report, None),
         markdown=reader.parsed("markdown", _report, None),
+        sarif=reader.parsed("sarif", _report, None),
         jobs=int(reader.parsed("jobs", _number(1, whole=True), 0.0)) or None,
         given=_given(config),
         tables={root: tables.read(root) for root in roots},

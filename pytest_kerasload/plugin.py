@@ -240,6 +240,10 @@ class Run:
             from pytest_kerasload.reports import markdown
 
             markdown.write(self.settings.markdown, self._report())
+        if self.settings.sarif is not None:
+            from pytest_kerasload.reports import sarif
+
+            sarif.write(self.settings.sarif, self._report(), self.settings.invocation_dir)
 
     def _report(self) -> dict[str, Any]:
         return self.collected.as_json({name: rank for rank, name in enumerate(_CHECKS)})

@@ -109,6 +109,7 @@ class Settings:
     jobs: int | None = None
     json: Path | None = None
     markdown: Path | None = None
+    sarif: Path | None = None
     given: tuple[str, ...] = ()
     """The options among these that the command line gave, as they are written there: for commands in messages."""
     tables: Mapping[Path, tuple[tuple[str, Mapping[str, Any]], ...]] = field(default_factory=dict)

@@ -77,6 +77,8 @@ BAD = [
     ("--keras-trust", "", "given without a value"),
     ("--keras-json", "", "given without a value"),
     ("--keras-json", "artifacts", "is a directory"),
+    ("--keras-sarif", "", "given without a value"),
+    ("--keras-sarif", "artifacts", "is a directory"),
     ("--keras-expected", "", "given without a value"),
     ("--keras-expected", "artifacts/clf.h5", "clf.h5 is no directory"),
 ]

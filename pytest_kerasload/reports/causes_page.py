@@ -40,11 +40,11 @@ def page() -> str:
         lines += ["", f"## {family}", "", told]
         for cause in CAUSES.values():
             if cause.family == family:
-                lines += ["", f"### {cause.code}", "", *map(_shown, _entry(cause))]
+                lines += ["", f"### {cause.code}", "", *map(shown, entry(cause))]
     return "\n".join(lines) + "\n"
 
 
-def _shown(line: str) -> str:
+def shown(line: str) -> str:
     """A line of which Markdown shows ``__init__`` and ``**kwargs`` as they are; what stands in backticks stays code."""
     parts = re.split(r"(``.*?``|`[^`]*`)", line)
     head = "* " if line.startswith("* ") else ""
@@ -52,7 +52,8 @@ def _shown(line: str) -> str:
     return head + "".join(part if index % 2 else re.sub(r"([*_<])", r"\\\1", part) for index, part in enumerate(parts))
 
 
-def _entry(cause: Cause) -> Iterator[str]:
+def entry(cause: Cause) -> Iterator[str]:
+    """What there is to say of a cause, line by line."""
     yield f"{cause.title}."
     if cause.explanation:
         yield from ("", cause.explanation)
@@ -88,5 +89,5 @@ def _run(chosen: argparse.Namespace) -> int:
         print(f"causes: there is no cause {chosen.code!r}{hint}", file=sys.stderr)
         return 2
     print(f"{chosen.code}\n")
-    print("\n".join(_entry(CAUSES[chosen.code])))
+    print("\n".join(entry(CAUSES[chosen.code])))
     return 0

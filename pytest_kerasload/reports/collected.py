@@ -95,7 +95,8 @@ def write_json(path: Path, report: Mapping[str, Any]) -> None:
     """Write a report as a whole."""
     text = json.dumps(_finite(report), indent=1, ensure_ascii=False, allow_nan=False)
     with replacing(path) as stream:
-        stream.write(f"{text}\n".encode())
+        # Names of files need not be UTF-8: what Python has for other bytes is written as JSON escapes it.
+        stream.write(f"{text}\n".encode("utf-8", "backslashreplace"))
 
 
 def _finite(value: Any) -> Any:

@@ -23,7 +23,7 @@ def text(report: Mapping[str, Any]) -> str:
 def write(path: Path, report: Mapping[str, Any]) -> None:
     """Write it as a whole; behind what is there where the file is GitHub's summary of the step, which others write to
     as well."""
-    content = text(report).encode()
+    content = text(report).encode("utf-8", "backslashreplace")  # names of files need not be UTF-8
     summary = os.environ.get("GITHUB_STEP_SUMMARY")
     if summary and path.exists() and os.path.exists(summary) and path.samefile(summary):
         content = path.read_bytes() + b"\n" + content
@@ -40,16 +40,16 @@ def _lines(report: Mapping[str, Any]) -> Iterator[str]:
     yield f"{artifacts} artifact{'' if artifacts == 1 else 's'}: {counts or 'nothing checked'}"
     yield ""
     columns = matrix.environments or ("",)
-    yield f"| artifact | {' | '.join(map(_escaped, columns))} |"
+    yield f"| artifact | {' | '.join(map(escaped, columns))} |"
     yield f"|---|{'---|' * len(columns)}"
     for row in matrix.rows:
-        yield f"| {_code(row.artifact)} | {' | '.join(_cell(cell) for cell in row.cells) or ' '} |"
+        yield f"| {code(row.artifact)} | {' | '.join(_cell(cell) for cell in row.cells) or ' '} |"
     yield ""
     yield "| environment | Python | TensorFlow | Keras |"
     yield "|---|---|---|---|"
     for one in report["environments"]:
         keras = f"{one['flavour']} {one['keras']}" if one["keras"] else "–"
-        yield f"| {_escaped(one['id'])} | {one['python'] or '–'} | {one['tensorflow'] or '–'} | {keras} |"
+        yield f"| {escaped(one['id'])} | {one['python'] or '–'} | {one['tensorflow'] or '–'} | {keras} |"
     yield from _pairs(matrix)
     yield from _failures(report)
 
@@ -57,7 +57,7 @@ def _lines(report: Mapping[str, Any]) -> Iterator[str]:
 def _cell(cell: Cell) -> str:
     if cell.outcome in _SHOWN:
         return _SHOWN[cell.outcome]
-    return f"**{cell.word}** {', '.join(map(_code, cell.causes))}"
+    return f"**{cell.word}** {', '.join(map(code, cell.causes))}"
 
 
 def _pairs(matrix: Matrix) -> Iterator[str]:
@@ -66,14 +66,14 @@ def _pairs(matrix: Matrix) -> Iterator[str]:
     yield ""
     yield "### Handover"
     yield ""
-    yield f"| saved in, taken over in | {' | '.join(map(_escaped, matrix.environments))} |"
+    yield f"| saved in, taken over in | {' | '.join(map(escaped, matrix.environments))} |"
     yield f"|---|{'---|' * len(matrix.environments)}"
     for giver in matrix.environments:
         cells = []
         for taker in matrix.environments:
             passed, made = matrix.pairs.get((giver, taker), (0, 0))
             cells.append(f"{passed} of {made}" if made else "")
-        yield f"| {_escaped(giver)} | {' | '.join(cells)} |"
+        yield f"| {escaped(giver)} | {' | '.join(cells)} |"
 
 
 def _failures(report: Mapping[str, Any]) -> Iterator[str]:
@@ -95,12 +95,12 @@ def _failures(report: Mapping[str, Any]) -> Iterator[str]:
     yield "### What fails"
     for cause, (message, places) in sorted(found.items(), key=lambda item: -len(item[1][1])):
         yield ""
-        yield f"**{_code(cause)}** {_escaped(message if len(message) <= _MESSAGE else message[:_MESSAGE] + ' …')}"
+        yield f"**{code(cause)}** {escaped(message if len(message) <= _MESSAGE else message[:_MESSAGE] + ' …')}"
         yield ""
-        yield from (f"- {_code(place)}" for place in places)
+        yield from (f"- {code(place)}" for place in places)
 
 
-def _code(word: str) -> str:
+def code(word: str) -> str:
     """Text as code, whatever is in it: names come from artifacts."""
     longest = max((len(run) for run in re.findall(r"`+", word)), default=0)
     ticks = "`" * (longest + 1)
@@ -108,5 +108,6 @@ def _code(word: str) -> str:
     return f"{ticks} {inner} {ticks}" if longest else f"{ticks}{inner}{ticks}"
 
 
-def _escaped(message: str) -> str:
+def escaped(message: str) -> str:
+    """Text that Markdown shows as it is, on one line."""
     return re.sub(r"([\\`*_{}\[\]<>#|~])", r"\\\1", message.replace("\n", " "))

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_kerasload.reports import markdown, table
+from pytest_kerasload.reports import markdown, sarif, table
 from pytest_kerasload.reports.collected import FORMAT, VERSION, summary, write_json
 from pytest_kerasload.reports.matrix import Matrix
 
@@ -29,6 +29,7 @@ def add(commands: Commands) -> None:
     parser.add_argument("reports", nargs="+", type=Path, metavar="REPORT.json")
     parser.add_argument("--json", type=Path, metavar="PATH", help="write the merged report")
     parser.add_argument("--markdown", type=Path, metavar="PATH", help="write it as Markdown")
+    parser.add_argument("--sarif", type=Path, metavar="PATH", help="write its findings as SARIF")
     parser.set_defaults(run=_run)
 
 
@@ -39,6 +40,8 @@ def _run(chosen: argparse.Namespace) -> int:
             write_json(chosen.json, merged)
         if chosen.markdown is not None:
             markdown.write(chosen.markdown, merged)
+        if chosen.sarif is not None:
+            sarif.write(chosen.sarif, merged, Path.cwd())
     except (NoReport, OSError) as error:
         print(f"merge: {error}")
         return 2

@@ -40,19 +40,35 @@ def complete(item: ArtifactItem, call: pytest.CallInfo[None], report: pytest.Tes
         environments.append({"id": environment.id, **versions.as_json()})
     report.kerasload = {  # type: ignore[attr-defined]
         "artifact": artifact,
-        "check": {
-            **result.as_json(),
-            "findings": [_finding(f, j) for f, j in zip(result.findings, result.as_json()["findings"], strict=True)],
-        },
+        "check": _check(result, report),
         "environments": environments,
     }
     item.user_properties[:] = properties(result, artifact)  # JUnit takes those of the report at teardown
     report.user_properties = list(item.user_properties)
 
 
+def _check(result: CheckResult, report: pytest.TestReport) -> dict[str, Any]:
+    """A check as told; one that failed as expected says why it was expected, one that was not made what went wrong."""
+    told = result.as_json()
+    told["findings"] = [_finding(f, j) for f, j in zip(result.findings, told["findings"], strict=True)]
+    if _expected(report):
+        told["expected_to_fail"] = report.wasxfail
+    if result.outcome == "error":
+        lines = result.reason.strip().splitlines() or [""]
+        told["reason"] = lines[0 if result.mistake else -1]  # of a traceback, what was raised
+    return told
+
+
 def _finding(finding: Finding, told: dict[str, Any]) -> dict[str, Any]:
-    """A finding as told; one that does not fail its check says so."""
-    return told if finding.fails else {**told, "fails": False}
+    """A finding as told; one that does not fail its check says so, and whether that is because of the user's trust."""
+    if finding.fails:
+        return told
+    return {**told, "fails": False, **({"trusted": True} if finding.trusted else {})}
+
+
+def _expected(report: pytest.TestReport) -> bool:
+    """Whether the check failed as it was expected to: as pytest counts it, no failure."""
+    return hasattr(report, "wasxfail") and report.skipped
 
 
 def properties(result: CheckResult, artifact: dict[str, Any]) -> list[tuple[str, str]]:
@@ -73,7 +89,7 @@ def properties(result: CheckResult, artifact: dict[str, Any]) -> list[tuple[str,
 def _result(item: ArtifactItem, call: pytest.CallInfo[None], report: pytest.TestReport) -> CheckResult | None:
     """The result to tell at this phase: the check's own, or that it was skipped before it began."""
     if call.when == "call" and item.result is not None:
-        if hasattr(report, "wasxfail") and report.skipped:  # as pytest counts it: no failure
+        if _expected(report):
             return replace(item.result, outcome="skipped", reason=f"expected to fail: {report.wasxfail}")
         return item.result
     if call.when == "setup" and report.skipped:
