@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pytest_kerasload import fingerprints
+from pytest_kerasload import fingerprints, npy
 from pytest_kerasload.artifacts.outline import Outline
+from pytest_kerasload.artifacts.stamp import EXPECTED
 from pytest_kerasload.files import replacing
 from pytest_kerasload.folding import Fold
 from pytest_kerasload.noise import Noise
@@ -24,7 +25,7 @@ from pytest_kerasload.ragged import packed, padded
 
 Array = NDArray[Any]
 
-SUFFIX = ".expected.npz"
+SUFFIX = EXPECTED
 FORMAT_VERSION = 2
 
 _DAMAGES = (
@@ -86,10 +87,9 @@ def path_for(artifact: Path, root: Path, directory: Path | None) -> Path:
 
 def read(path: Path) -> Expected:
     """The expected outputs in a file; ExpectedUnreadable when it holds something else, OSError when it is not read."""
-    with path.open("rb") as stream:  # np.load leaves a file that it cannot read open
+    with path.open("rb") as stream:
         try:
-            with np.load(stream, allow_pickle=False) as archive:
-                arrays = {name: _plain(name, archive[name]) for name in archive.files}
+            arrays = {name: _plain(array) for name, array in npy.archive(stream).items()}
         except _DAMAGES as error:
             raise ExpectedUnreadable(f"it is no NumPy .npz of plain arrays ({error})") from error
     inputs = {name.removeprefix("inputs/"): a for name, a in arrays.items() if name.startswith("inputs/")}
@@ -139,10 +139,8 @@ def _padded(inputs: Mapping[str, Array]) -> tuple[dict[str, Array], frozenset[st
     return found, ragged
 
 
-def _plain(name: str, array: Array) -> Array:
+def _plain(array: Array) -> Array:
     """The array itself; bfloat16, which NumPy's format stores as two opaque bytes, as float32."""
-    if not isinstance(array, np.ndarray):  # a member of the archive that is no array comes as its bytes
-        raise ValueError(f"{name!r} is no array")
     if array.dtype == np.dtype("V2"):
         widened: Array = (array.view(np.uint16).astype(np.uint32) << 16).view(np.float32)
         return widened

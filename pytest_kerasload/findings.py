@@ -65,6 +65,11 @@ def listed(names: Iterable[str], separator: str = ", ", most: int = 5) -> str:
     return separator.join(found[:most]) + (f"{joint}and {more} more" if more > 0 else "")
 
 
+def shortened(text: str, longest: int = 60) -> str:
+    """The text, without its end where it is long."""
+    return text if len(text) <= longest else f"{text[: longest - 3]}..."
+
+
 class PredictionFailed(Exception):
     """A model raised, or its process ended, when a test asked it; the message says what, and for which inputs."""
 

@@ -20,10 +20,11 @@ from typing import TYPE_CHECKING, TypeVar
 from pytest_kerasload.artifacts.record import Artifact, Format
 from pytest_kerasload.environments.spec import EnvironmentSpec
 from pytest_kerasload.environments.versions import Versions, probe
-from pytest_kerasload.findings import CheckResult, Finding
+from pytest_kerasload.findings import CheckResult, Finding, listed, shortened
 from pytest_kerasload.settings import Settings
 
 if TYPE_CHECKING:
+    from pytest_kerasload.artifacts.stamp import Stamp
     from pytest_kerasload.checks import elsewhere
     from pytest_kerasload.checks.handover import Handed
     from pytest_kerasload.lending import Lender
@@ -115,6 +116,7 @@ class Gate:
         self._ahead = False
         self._lock = threading.RLock()
         self._artifacts: dict[Path, Future[Artifact]] = {}
+        self._touched: dict[Path, Stamp] = {}
         self._versions: dict[EnvironmentSpec, Future[Versions]] = {}
         self._results: dict[Task, CheckResult] = {}
         self._saved: dict[Task, tuple[CheckResult, Handed | None]] = {}
@@ -128,6 +130,26 @@ class Gate:
         from pytest_kerasload.artifacts.reading import read
 
         return self._once(self._artifacts, path, lambda: read(path))
+
+    def changed(self, task: Task) -> CheckResult | None:
+        """The result of a check of an artifact that is not any more what was read; None where it still is."""
+        from pytest_kerasload.artifacts import stamp
+        from pytest_kerasload.artifacts.reading import digest
+        from pytest_kerasload.causes import file
+
+        artifact = self.artifact(task.path)
+        now = stamp.of(artifact.path)
+        if not artifact.readable or not artifact.stamp or now in (artifact.stamp, self._touched.get(task.path)):
+            return None
+        try:
+            found = digest(artifact.path)
+        except OSError:
+            found = ""
+        if found == artifact.sha256:
+            self._touched[task.path] = now
+            return None
+        what = f"changed (its SHA-256 was {artifact.sha256[:12]}, and is {found[:12]})" if found else "is gone"
+        return self.answer(task, (file.CHANGED.finding(f"{artifact.path.name} {what} while it was checked"),))
 
     def versions(self, environment: EnvironmentSpec) -> Versions:
         """The releases of an environment, probed once."""
@@ -239,6 +261,7 @@ class Gate:
             began = time.monotonic()
             try:
                 known = self.unmet(task) or self._judge(task)
+                known = self.changed(task) or known
             except Exception:  # a defect of this plugin is told apart from a failing artifact
                 known = replace(self.skipped(task, ""), outcome="error", reason=traceback.format_exc())
             known = replace(known, seconds=time.monotonic() - began)
@@ -254,10 +277,10 @@ class Gate:
             return self.answer(task, file.check(artifact))
         if task.check == "safety":
             findings = safety.check(artifact)
-            if self.settings.trusted(task.path, artifact.sha256):
+            by = self.settings.trusted(task.path, artifact.sha256)
+            if by:
                 findings = tuple(
-                    replace(f, message=f"trusted by --keras-trust: {f.message}", fails=False, trusted=f.fails)
-                    for f in findings
+                    replace(f, message=f"trusted by {by}: {f.message}", fails=False, trusted=f.fails) for f in findings
                 )
             return self.answer(task, findings)
         assert task.environment is not None
@@ -313,13 +336,21 @@ class Gate:
                 continue
             if other in self._planned:
                 where = f"[{other.where}]" if task.check == SAVING else ""
-                return self.skipped(task, f"{name}{where} failed")
+                told = "" if name not in ("file", "safety") else self._told(self.static(other))
+                return self.skipped(task, f"{name}{where} failed{told}")
             found = live[other] if live is not None and name not in STATIC else self.static(other)
             failing = [finding for finding in found.findings if finding.fails]
             if found.outcome == "error":
                 return replace(self.skipped(task, found.reason), outcome="error", mistake=found.mistake)
             return self.answer(task, failing) if failing else self.skipped(task, f"{name} did not pass")
         return None
+
+    @staticmethod
+    def _told(result: CheckResult) -> str:
+        """The findings that made a check fail, by cause and place."""
+        failing = [finding for finding in result.findings if finding.fails]
+        found = [f"{one.cause} ({shortened(one.where)})" if one.where else one.cause for one in failing]
+        return f": {listed(found, most=3)}" if found else ""
 
     def close(self) -> None:
         """End every environment process."""

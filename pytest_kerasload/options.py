@@ -16,6 +16,7 @@ import pytest
 from pytest_kerasload import settings as words
 from pytest_kerasload import tables
 from pytest_kerasload.environments import spec
+from pytest_kerasload.environments.confinement import Confinement
 from pytest_kerasload.settings import BadSetting, Generation, Settings
 
 T = TypeVar("T")
@@ -26,7 +27,7 @@ _HYPOTHESIS_EXAMPLES = 100  # what hypothesis itself tries, unless told otherwis
 # What a command that asks the same again has to repeat.
 _REPEATED = (
     *("env", "roundtrip", "handover", "custom-objects", "version-policy", "inference-only", "trust", "timeout"),
-    *("memory", "examples", "rtol", "atol", "jobs"),
+    *("memory", "examples", "rtol", "atol", "jobs", "allow-network", "pass-env"),
 )
 
 
@@ -115,6 +116,21 @@ def add(parser: pytest.Parser) -> None:
     option("rtol", "Relative tolerance, over the one chosen from the dtypes", metavar="X")
     option("atol", "Absolute tolerance, over the one chosen from the dtypes", metavar="X")
     option("jobs", "Environment processes at work at once (default: from cores and memory)", metavar="N")
+    option(
+        "allow-network",
+        "Let the processes that load models reach the network (default: they have none)",
+        ini="bool",
+        action="store_true",
+        default=None,
+    )
+    option(
+        "pass-env",
+        "A variable that the processes that load models shall see too, or a pattern such as ACME_*; repeatable "
+        "(default: what TensorFlow needs)",
+        ini="args",
+        action="append",
+        metavar="NAME",
+    )
     option("json", "Write a JSON report", metavar="PATH")
     option("markdown", "Write the table and what fails as Markdown, for a job's summary", metavar="PATH")
     option("sarif", "Write findings as SARIF 2.1.0, for GitHub code scanning and the like", metavar="PATH")
@@ -188,6 +204,12 @@ def _existing(text: str, base: Path) -> Path:
     return path
 
 
+def _variable(text: str, base: Path) -> str:
+    if "=" in text or any(char.isspace() for char in text):
+        raise BadSetting(f"{text!r} is no name of a variable: its value is taken from where pytest runs")
+    return text
+
+
 def _number(least: float, whole: bool = False) -> Callable[[str, Path], float]:
     return lambda text, base: words.parse_number(text, least=least, whole=whole)
 
@@ -238,7 +260,9 @@ def read(config: pytest.Config, roots: Sequence[Path]) -> Settings:
             "--keras-record with several environments: the first one writes what the others are compared with, so the "
             "checks of an artifact have to stay together; add --dist=loadfile, or leave out -n"
         )
-    inference_only, handover = (_flag(reader, name) for name in ("inference_only", "handover"))
+    inference_only, handover, network = (
+        _flag(reader, name) for name in ("inference_only", "handover", "allow_network")
+    )
     if handover and len(environments) < 2:
         raise BadSetting("--keras-handover takes at least two environments: give --keras-env twice")
     return Settings(
@@ -260,6 +284,7 @@ def read(config: pytest.Config, roots: Sequence[Path]) -> Settings:
         examples=int(reader.parsed("examples", _number(1, whole=True), 10.0)),
         rtol=reader.parsed("rtol", _number(0), None),
         atol=reader.parsed("atol", _number(0), None),
+        confinement=Confinement(network, reader.every("pass_env", _variable)),
         json=reader.parsed("json", _report, None),
         markdown=reader.parsed("markdown", _report, None),
         sarif=reader.parsed("sarif", _report, None),

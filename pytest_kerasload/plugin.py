@@ -197,12 +197,16 @@ class Run:
 
     # ---- telling
 
-    def pytest_report_header(self) -> str | None:
+    def pytest_report_header(self) -> list[str]:
+        from pytest_kerasload.environments import confinement
         from pytest_kerasload.nodes import display
 
         roots = ", ".join(display(root, self.config) for root in self.settings.models)
         ids = ", ".join(environment.id for environment in self.settings.environments)
-        return f"kerasload: artifacts in {roots}; environments: {ids}"
+        lines = [f"kerasload: artifacts in {roots}; environments: {ids}"]
+        if not self.config.option.collectonly:
+            lines.append(f"kerasload: {confinement.header(self.settings.confinement)}")
+        return lines
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         if not self.collected.artifacts:

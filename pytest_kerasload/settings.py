@@ -11,6 +11,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
+from pytest_kerasload import syntax
+from pytest_kerasload.environments.confinement import Confinement
 from pytest_kerasload.environments.spec import EnvironmentSpec
 
 Policy = Literal["evidence", "strict", "off"]
@@ -101,6 +103,7 @@ class Settings:
     timeout: float | None = None
     memory: int | None = None
     examples: int = 10
+    confinement: Confinement = field(default_factory=Confinement)
     generation: Generation = Generation()
     examples_dir: Path | None = None
     """Where examples that fail are saved and tried again in the next run; None: nowhere."""
@@ -167,24 +170,24 @@ class Settings:
                 names |= _defined(reference.file)
         return frozenset(names)
 
-    def trusted(self, artifact: Path, sha256: str) -> bool:
-        """Whether the user lets this artifact through the safety check."""
+    def trusted(self, artifact: Path, sha256: str) -> str:
+        """By what the user lets this artifact through the safety check; empty where they do not."""
         if self.overrides(artifact).trust:
-            return True
+            return "kerasload.toml"
         for entry in self.trust:
             if SHA256.fullmatch(entry):
                 if entry.lower() == sha256:
-                    return True
+                    return f"--keras-trust={entry[:12]}..."
             elif artifact.is_relative_to(entry) or artifact.resolve() == Path(entry).resolve():
-                return True
-        return False
+                return f"--keras-trust={entry}"
+        return ""
 
 
 @cache
 def _defined(file: Path) -> frozenset[str]:
     """Names of the classes and functions that a Python file defines; none for a file that cannot be parsed."""
     try:
-        tree = ast.parse(file.read_bytes())
+        tree = syntax.tree(file.read_bytes())
     except (OSError, SyntaxError, ValueError):
         return frozenset()
     kinds = (ast.ClassDef, ast.FunctionDef)

@@ -58,7 +58,7 @@ def task(gate: Gate, name: str, check: str) -> Task:
 
 
 def hazard(*arguments: object) -> tuple[Finding, ...]:
-    return (Finding("lambda-layer", "safety", "it would run code"),)
+    return (Finding("lambda-layer", "safety", "it would run code", where="somewhere"),)
 
 
 def defect(*arguments: object) -> tuple[Finding, ...]:
@@ -109,7 +109,7 @@ def test_variants() -> None:
 def test_beside_the_check_that_failed_the_others_are_skipped(gate: Gate, check: str) -> None:
     gate.plan([task(gate, "broken.h5", "file"), task(gate, "broken.h5", check)], ahead=False)
     result = gate.result(task(gate, "broken.h5", check))
-    assert (result.outcome, result.reason, result.findings) == ("skipped", "file failed", ())
+    assert (result.outcome, result.reason, result.findings) == ("skipped", "file failed: file-not-a-model", ())
 
 
 @pytest.mark.parametrize("check", [*STATIC[1:], *LIVE])
@@ -139,7 +139,8 @@ def test_what_is_not_safe_is_skipped_beside_the_safety_check(
     both = [task(gate, "clf.h5", "safety"), task(gate, "clf.h5", check)]
     gate.plan(both, ahead=False)
     assert gate.result(both[0]).outcome == "failed"
-    assert (gate.result(both[1]).outcome, gate.result(both[1]).reason) == ("skipped", "safety failed")
+    assert gate.result(both[1]).outcome == "skipped"
+    assert gate.result(both[1]).reason == "safety failed: lambda-layer (somewhere)"
 
 
 @pytest.mark.parametrize("check", LIVE)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from pytest_kerasload.artifacts import archive, hdf5, savedmodel
+from pytest_kerasload.artifacts import archive, hdf5, savedmodel, stamp
 from pytest_kerasload.artifacts.record import Artifact
 from pytest_kerasload.artifacts.sniffing import Content, content_of
 from pytest_kerasload.causes import file as causes
@@ -25,12 +24,22 @@ def read(path: Path) -> Artifact:
     Never raises for a bad artifact: what is wrong is in ``problems``. For the file on which a SavedModel hangs
     (``saved_model.pb``) the artifact is its directory.
     """
+    before = stamp.of(path.parent if path.name in _MARKERS else path)
+    return replace(_read(path), stamp=before)
+
+
+def digest(path: Path) -> str:
+    """The SHA-256 of a file; of a directory one over all of its files. OSError where they cannot be read."""
+    return tree_sha256(path, list(stamp.files(path))) if path.is_dir() else sha256(path)
+
+
+def _read(path: Path) -> Artifact:
     try:
         if path.name in _MARKERS and path.is_file():
             path = path.parent
         if path.is_dir():
             found = savedmodel.read(path)
-            files = list(_files(path))
+            files = list(stamp.files(path))
             return replace(found, bytes=sum(file.stat().st_size for file in files), sha256=tree_sha256(path, files))
         if not path.exists():
             return _unreadable(path, causes.MISSING.finding(f"{path.name} is not there", where=str(path)))
@@ -101,12 +110,6 @@ def _other(path: Path, content: Content) -> Finding:
         return causes.NOT_A_MODEL.finding(f"{path.name} is text of {size} bytes, not a model: it begins {start!r}")
     kind = "a Python pickle" if content == "pickle" else "neither HDF5 nor a zip archive"
     return causes.NOT_A_MODEL.finding(f"{path.name} is {kind} ({size} bytes, beginning {head[:8].hex(' ')})")
-
-
-def _files(directory: Path) -> Iterator[Path]:
-    """The files of a SavedModel, without those of the gate itself, sorted by relative path."""
-    found = (file for file in directory.rglob("*") if file.is_file() and not file.name.endswith(".expected.npz"))
-    yield from sorted(found, key=lambda file: file.relative_to(directory).as_posix())
 
 
 def sha256(path: Path) -> str:

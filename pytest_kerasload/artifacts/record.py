@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from pytest_kerasload.artifacts.stamp import Stamp
 from pytest_kerasload.findings import Finding
 
 Format = Literal["h5", "keras", "savedmodel", "weights", "unknown"]
@@ -119,6 +120,8 @@ class Artifact:
     """A SavedModel that Keras wrote with what it takes to bring the Keras model back."""
     ops: frozenset[str] = frozenset()
     """Names of the ops in a SavedModel's graphs and function library."""
+    stamp: Stamp = ()
+    """What the file system said of its files before they were read."""
     computes_in: frozenset[str] = frozenset()
     """Floating types that ops of a SavedModel compute in, however its inputs and outputs are stored."""
 

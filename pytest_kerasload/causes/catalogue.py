@@ -27,6 +27,7 @@ from pytest_kerasload.causes import (
     training,
     unknown,
     version,
+    watched,
 )
 from pytest_kerasload.causes.cause import Cause
 
@@ -34,7 +35,7 @@ VERSION = (from_keras2, keras2_graphs, from_keras3, drift, hdf5, archive, lambda
 """The modules of the family ``version``, in the order in which their signatures are asked."""
 
 FILE = (file, savedmodel_files)
-SAFETY = (safety, graph_safety)
+SAFETY = (safety, graph_safety, watched)
 
 _MODULES = (
     *(*FILE, environment, resource, *SAFETY, training, *VERSION, custom_objects, roundtrip, numeric, expected, unknown),

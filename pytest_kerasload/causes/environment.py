@@ -43,6 +43,17 @@ CAUSES: tuple[Cause, ...] = (
         source="tensorflow/tensorflow#56266",
     ),
     _cause(
+        "confinement-refused",
+        "What the process that loads models may not do was asked of it",
+        "--keras-allow-network, where custom objects have to reach the network",
+        "let custom objects write below tempfile.gettempdir(), which is the process' own",
+        "--keras-pass-env=NAME, where custom objects read a variable",
+        explanation="Models are loaded in a process that writes to a temporary directory of its own only, has no "
+        "network, and sees only the variables that TensorFlow needs. Custom objects that want more are refused it.",
+        wording="PermissionError: [Errno 13] Permission denied: '/srv/app/cache.json'",
+        signatures=(r"\[Errno 13\] Permission denied", r"sockets are refused while a model is loaded"),
+    ),
+    _cause(
         "legacy-keras-missing",
         "TF_USE_LEGACY_KERAS is set there, and tf_keras is not installed",
         "install the tf_keras of the same minor version as TensorFlow there",

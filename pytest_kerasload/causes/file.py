@@ -24,6 +24,15 @@ NO_PERMISSION = _cause(
     explanation="The file or directory is there, and the operating system does not let this user read it. A "
     "service that runs as another user may meet the same.",
 )
+CHANGED = _cause(
+    "file-changed",
+    "The artifact changed while it was checked",
+    "check it once nothing writes to it any more: a release is written to another name and moved into place",
+    "check a copy, where something writes there all the time",
+    seen=("file", "safety", "load", "roundtrip", "predictions"),
+    explanation="What was read and found to be safe is not what lies there now. No answer would be about either of the "
+    "two, so there is none; a file that was only touched, and has the same content, does not count.",
+)
 EMPTY = _cause(
     "file-empty",
     "The file has no bytes",

@@ -31,6 +31,43 @@ CAUSES: tuple[Cause, ...] = (
         source="reproduced with HDF5 files of Keras 2 on Keras 3.3 to 3.10",
     ),
     _cause(
+        "disk-full",
+        "The disk is full",
+        "free some space where temporary files are, or set TMPDIR to another disk",
+        seen=("load", "roundtrip", "predictions", "handover"),
+        explanation="Round trips save a copy of the model among temporary files, and the disk had no room for it. The "
+        "artifact is not at fault, and what was released is untouched.",
+        wording="[Errno 28] No space left on device",
+        signatures=(r"No space left on device", r"\berrno = 28\b", r"\[Errno 122\]", r"Disk quota exceeded"),
+    ),
+    _cause(
+        "file-too-large",
+        "The check was to write a larger file than it may",
+        "look at what the model saves: a copy may be four times as large as the artifact, and 4 GiB at any rate",
+        seen=("roundtrip", "handover"),
+        explanation="The process that loads models writes no files of more than four times the artifact's size (4 GiB "
+        "for small ones), so that none fills the disk.",
+        wording="[Errno 27] File too large",
+        signatures=(r"File too large", r"\berrno = 27\b"),
+    ),
+    _cause(
+        "worker-processes",
+        "Loading or calling the model started more processes than any model needs",
+        "look at what the artifact and your custom objects do: python -m pytest_kerasload inspect",
+        seen=("load", "roundtrip", "predictions"),
+        explanation="Processes multiplied below the one that loads the model, and all of them were ended. No layer of "
+        "Keras or TensorFlow starts one.",
+    ),
+    _cause(
+        "worker-reply-refused",
+        "The process that loaded the artifact answered what no model answers",
+        "do not load the artifact anywhere: python -m pytest_kerasload inspect says what is in it",
+        seen=("load", "roundtrip", "predictions"),
+        explanation="What comes back from the process that loads a model is checked for its form and size before "
+        "anything is made of it. An answer of another form comes from code that took over the process, or from a "
+        "process that was damaged.",
+    ),
+    _cause(
         "worker-memory",
         "The check needed more memory than it was given",
         "--keras-memory=SIZE, if the model is that large",

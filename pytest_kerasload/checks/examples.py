@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pytest_kerasload import npy
 from pytest_kerasload.artifacts.record import Format
 from pytest_kerasload.artifacts.sniffing import savedmodel_marker
 from pytest_kerasload.causes.catalogue import cause
@@ -175,8 +176,8 @@ class Shelf:
         if path is None or not path.exists():
             return None, None
         try:
-            with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
-                found = {name: archive[name] for name in archive.files if name.startswith("inputs/")}
+            with path.open("rb") as stream:
+                found = {name: array for name, array in npy.archive(stream).items() if name.startswith("inputs/")}
         except Exception as error:  # NumPy and zipfile raise many things on files that are damaged
             note = f"the example saved by an earlier run, {path}, cannot be read and was not tried: {error}"
             return None, cause("example-unreadable").finding(note, where=str(path), fails=False)

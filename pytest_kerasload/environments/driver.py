@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import tempfile
 import time
 import traceback
@@ -16,9 +15,11 @@ from typing import TYPE_CHECKING
 
 from packaging.version import Version
 
+from pytest_kerasload.environments.confinement import largest_file
 from pytest_kerasload.environments.process import Limits, Process, RequestFailed, WorkerBroken, WorkerEnded
 from pytest_kerasload.environments.session import Session
 from pytest_kerasload.environments.spec import EnvironmentSpec
+from pytest_kerasload.files import away
 from pytest_kerasload.findings import CheckResult, Finding
 from pytest_kerasload.gate import SAVING
 from pytest_kerasload.hooks import HookMistake
@@ -83,7 +84,10 @@ class Driver:
                     group.results[load] = self.make(group, load)
             if task in group.results:
                 return group.results[task]
-            result = self.gate.unmet(task, group.results if needs else None) or self._judge(group, task)
+            result = self.gate.unmet(task, group.results if needs else None) or self.gate.changed(task)
+            if result is None:
+                result = self._watched(task, self._judge(group, task))
+                result = self.gate.changed(task) or result
         except CancelledError:
             raise
         except HookMistake as mistake:
@@ -98,6 +102,23 @@ class Driver:
         elif task.check == "handover":
             self.gate.taken_over(task)
         return result
+
+    def _watched(self, task: Task, result: CheckResult) -> CheckResult:
+        """The result, with what the artifact did in this driver's processes besides answering."""
+        from pytest_kerasload.checks import watched
+
+        rows: list[list[str]] = []
+        for process in (self._process, *self._others.values()):
+            if process is not None:
+                rows += [row for row in process.watched if row not in rows]
+                process.watched = []
+        if not rows:
+            return result
+        trusted = bool(self.settings.trusted(task.path, self.gate.artifact(task.path).sha256))
+        found = tuple(watched.findings(task.path, rows, trusted))
+        if not any(finding.fails for finding in found):
+            return replace(result, findings=(*result.findings, *found))
+        return replace(result, outcome="failed", findings=(*found, *result.findings))
 
     @staticmethod
     def _needs(task: Task) -> tuple[str, ...]:
@@ -116,7 +137,9 @@ class Driver:
             context = self.context(group, records=self.gate.writer(task) == task)
             if task.check == SAVING:
                 formats = self.gate.formats(task.path)
-                group.handed = handover.hand_over(context, formats, Path(tempfile.mkdtemp(dir=self._directory)))
+                group.handed = handover.hand_over(
+                    context, formats, Path(tempfile.mkdtemp(dir=context.session.process.kept))
+                )
                 return self.gate.answer(task, ())
             if task.check == "handover":
                 result, handed = self.gate.handed(task)
@@ -154,14 +177,14 @@ class Driver:
         if self._session is not None and self._process is not None and self._process.pid is not None:
             self._session.limits = self._limits(artifact.bytes)
             return self._session
-        process = self._started(group.key)
+        process = self._started(group.key, artifact.bytes)
         self._session = session = Session(
             artifact=artifact,
             process=process,
             versions=self.gate.versions(group.key[0]),
             limits=self._limits(artifact.bytes),
-            directory=Path(tempfile.mkdtemp(dir=self._directory)),
-            trusted=self.settings.trusted(group.path, artifact.sha256),
+            directory=Path(tempfile.mkdtemp(dir=process.directory)),
+            trusted=bool(self.settings.trusted(group.path, artifact.sha256)),
         )
         session.elsewhere = lambda: self._elsewhere(session)
         session.legacy = lambda: self._legacy(session)
@@ -195,9 +218,10 @@ class Driver:
         try:
             process = self._others.get(name)
             if process is None or process.pid is None:
-                self._others[name] = process = started(key[0], threads, self._directory, more)
+                self._others[name] = process = self._start(key[0], session.artifact.bytes, threads, more)
                 self._declare(process, key)
-            other = replace(session, process=process, loads={}, plans={}, elsewhere=None, legacy=None)
+            folder = Path(tempfile.mkdtemp(dir=process.directory))
+            other = replace(session, process=process, directory=folder, loads={}, plans={}, elsewhere=None, legacy=None)
             other.close()  # the models of the artifact before
         except (WorkerEnded, RequestFailed):
             return None
@@ -209,14 +233,17 @@ class Driver:
             return Limits(self.settings.timeout, memory, time.monotonic() + self.settings.timeout)
         return Limits(_SECONDS + _SECONDS_A_MEGABYTE * size / 1e6, memory)
 
-    def _started(self, key: Key) -> Process:
+    def _started(self, key: Key, size: int) -> Process:
+        """The process for a key, and for an artifact of so many bytes."""
         if key in self._broken:
             raise self._broken[key]
-        if self._process is not None and (self._process.pid is None or self.key != key):
-            self.end()
+        if self._process is not None:
+            small = self._process.file_bytes < largest_file(size)
+            if self._process.pid is None or self.key != key or small:
+                self.end()
         if self._process is None:
             self.key = key
-            self._process = started(key[0], self._threads, self._directory)
+            self._process = self._start(key[0], size, self._threads)
             self._size = self._process.size()
             self._import_error = None
             try:
@@ -224,6 +251,13 @@ class Driver:
             except RequestFailed as error:
                 self._import_error = error
         return self._process
+
+    def _start(self, spec: EnvironmentSpec, size: int, threads: int, more: Mapping[str, str] | None = None) -> Process:
+        """A process of an environment, here or on the machine that it is on."""
+        from pytest_kerasload.environments.remote import RemoteProcess
+
+        kind = RemoteProcess if spec.ssh else Process
+        return kind(spec, threads, self._directory, self.settings.confinement, size, more)
 
     def _declare(self, process: Process, key: Key) -> None:
         """Import the user's custom objects there."""
@@ -240,7 +274,7 @@ class Driver:
         session, self._session = self._session, None
         if session is None:
             return
-        shutil.rmtree(session.directory, ignore_errors=True)
+        away(session.directory)
         if self._process is None or self._process.pid is None:
             return
         try:
@@ -257,15 +291,6 @@ class Driver:
             if process is not None:
                 process.close()
         self._process, self._others = None, {}
-
-
-def started(spec: EnvironmentSpec, threads: int, directory: Path, more: Mapping[str, str] | None = None) -> Process:
-    """A process of an environment, here or on the machine that it is on."""
-    if spec.ssh:
-        from pytest_kerasload.environments.remote import RemoteProcess
-
-        return RemoteProcess(spec, threads, directory, more)
-    return Process(spec, threads, directory, more)
 
 
 def _unexpected(error: RequestFailed, versions: object, gate: Gate, path: Path) -> Finding:

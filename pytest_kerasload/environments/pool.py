@@ -7,7 +7,6 @@ load serves all of its checks; the process is used again for the next group, and
 from __future__ import annotations
 
 import os
-import shutil
 import tempfile
 import threading
 from collections.abc import Iterator, Sequence
@@ -21,6 +20,7 @@ import psutil
 
 from pytest_kerasload.environments.driver import Driver, Group, Key
 from pytest_kerasload.environments.spec import EnvironmentSpec
+from pytest_kerasload.files import away
 from pytest_kerasload.findings import CheckResult
 from pytest_kerasload.settings import Settings
 
@@ -137,7 +137,7 @@ class Pool:
             worker.end()
         for thread in self._threads:
             thread.join(timeout=10)
-        shutil.rmtree(self.directory, ignore_errors=True)
+        away(self.directory)
 
     def _memory(self) -> int:
         """What one process may grow to: its share of most of the machine's memory."""

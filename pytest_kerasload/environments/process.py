@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 import signal
 import tempfile
 import time
@@ -19,9 +18,12 @@ from pathlib import Path
 from typing import Any
 
 import execnet
-import psutil
 
+from pytest_kerasload.environments import channel, replies
+from pytest_kerasload.environments.confinement import LAUNCHER, PROCESSES, Confinement, largest_file
 from pytest_kerasload.environments.spec import EnvironmentSpec
+from pytest_kerasload.environments.usage import Tree
+from pytest_kerasload.files import away
 
 _POLL_SECONDS = 0.1
 _START_SECONDS = 300.0
@@ -74,14 +76,30 @@ def _sources() -> dict[str, str]:
 
 
 class Process:
-    """A started environment. Not thread-safe: one thread asks at a time."""
+    """A started environment. Not thread-safe: one thread asks at a time.
+
+    ``directory`` is the only place where it may write; it goes with the process, but for :attr:`kept`.
+    """
 
     def __init__(
-        self, spec: EnvironmentSpec, threads: int, directory: Path, more: Mapping[str, str] | None = None
+        self,
+        spec: EnvironmentSpec,
+        threads: int,
+        directory: Path,
+        confinement: Confinement,
+        artifact: int = 0,
+        more: Mapping[str, str] | None = None,
     ) -> None:
         self.spec = spec
         self.pid: int | None = None
-        self._log = Path(tempfile.mkstemp(prefix="worker-", suffix=".log", dir=directory)[1])
+        self.watched: list[list[str]] = []
+        """What loading did besides, since this was emptied: a kind, what, and whose code it was."""
+        self.directory = Path(tempfile.mkdtemp(prefix="process-", dir=directory))
+        self.kept = self.directory / "kept"
+        self.kept.mkdir()
+        self.file_bytes = largest_file(artifact)
+        self._confinement = confinement
+        self._log = self.directory / "log"
         variables = {
             "OMP_NUM_THREADS": str(threads),
             "TF_NUM_INTRAOP_THREADS": str(threads),
@@ -92,19 +110,20 @@ class Process:
             **spec.variables,
             **(more or {}),
         }
-        text = self._spec()
-        text += "".join(f"//env:{key}={value}" for key, value in variables.items())
         self._group = execnet.Group()
+        self._gateway: Any = None
         try:
-            self._gateway = self._group.makegateway(text)
-            self.pid = self._gateway._io.popen.pid  # type: ignore[attr-defined]
+            self._gateway = self._opened(variables)
+            self.pid = self._gateway._io.popen.pid
+            self._tree = Tree(self.pid)
             self._channel = self._gateway.remote_exec(_sources()["bootstrap"])
-            self._channel.send({"sources": _sources(), **self._told()})
+            self._channel.send({"sources": _sources(), "log": self._log_there()})
         except (OSError, EOFError, execnet.HostNotFound, execnet.RemoteError) as error:
+            self.close()
             raise WorkerBroken(
                 "tensorflow-broken", f"the interpreter {spec.python} could not be started: {error}"
             ) from error
-        reply = self._receive(Limits(_START_SECONDS, 0), "starting TensorFlow")
+        reply = self._receive(Limits(_START_SECONDS, 0), "hello", "starting TensorFlow")
         if not reply["ok"]:
             said = reply["error"]
             self.close()
@@ -115,13 +134,15 @@ class Process:
             )
         self.describes: dict[str, Any] = reply
 
-    def _spec(self) -> str:
-        """How execnet starts the process."""
-        return f"popen//python={shlex.quote(self.spec.python)}//dont_write_bytecode"
+    def _opened(self, variables: Mapping[str, str]) -> Any:
+        """The gateway to the process, which is started by its launcher."""
+        told = self._confinement.told(str(self.directory), variables, os.getpid(), self.file_bytes)
+        command = [self.spec.python, "-I", "-S", str(LAUNCHER), told, *channel.COMMAND]
+        return channel.opened(self._group, command)
 
-    def _told(self) -> dict[str, Any]:
-        """What the process is told first."""
-        return {"log": str(self._log), "parent": os.getpid()}
+    def _log_there(self) -> str:
+        """Where the process writes what it prints."""
+        return str(self._log)
 
     def place(self, path: Path) -> str:
         """Where the process finds a file or directory."""
@@ -138,55 +159,59 @@ class Process:
         """The reply to one request.
 
         RequestFailed when it raised there; WorkerEnded when the process died, took longer or grew larger than the
-        limits (it is gone then).
+        limits, or answered what cannot be an answer (it is gone then).
         """
         try:
             self._channel.send({"do": do, **arguments})
         except OSError as error:  # it died since it was last asked
             raise self._died(do, 0.0, str(error)) from None
-        reply = self._receive(limits, do)
+        reply = self._receive(limits, f"{do} {arguments['what']}" if do == "files" else do, do)
+        self.watched += [row for row in reply.get("watched", ()) if row not in self.watched]
         if not reply["ok"]:
             raise RequestFailed(reply["error"], reply["remarks"])
         return reply
 
-    def _receive(self, limits: Limits, what: str) -> dict[str, Any]:
+    def _receive(self, limits: Limits, question: str, what: str) -> dict[str, Any]:
         began = time.monotonic()
         while True:
             try:
-                received: dict[str, Any] = self._channel.receive(_POLL_SECONDS)
-                return received
+                return replies.unpacked(question, self._channel.receive(_POLL_SECONDS))
             except self._channel.TimeoutError:
                 pass
+            except replies.ReplyRefused as error:
+                raise self._ended("worker-reply-refused", f"its process answered with {error} ({what})") from None
             except (EOFError, execnet.RemoteError) as error:
                 raise self._died(what, time.monotonic() - began, str(error)) from None
             seconds = time.monotonic() - began
             if seconds > limits.seconds or (limits.deadline is not None and time.monotonic() > limits.deadline):
-                self.close()
-                raise WorkerEnded(
-                    "worker-timeout",
-                    f"no answer after {seconds:.0f} s ({what}); its process was ended",
-                    self.log(),
-                )
+                raise self._ended("worker-timeout", f"no answer after {seconds:.0f} s ({what})")
             size = self.size()
             if limits.bytes and size > limits.bytes:
-                self.close()
-                raise WorkerEnded(
-                    "worker-memory",
-                    f"its process grew to {size:,} bytes, over the limit of {limits.bytes:,} ({what}); it was ended",
-                    self.log(),
-                )
+                grown = f"its process grew to {size:,} bytes, over the limit of {limits.bytes:,} ({what})"
+                raise self._ended("worker-memory", grown)
+            if self.processes() > PROCESSES:
+                raise self._ended("worker-processes", f"it started more than {PROCESSES} processes ({what})")
+
+    def _ended(self, cause: str, message: str) -> WorkerEnded:
+        """The process ended here and now, and why."""
+        log = self.log()
+        self.close()
+        return WorkerEnded(cause, f"{message}; it was ended", log)
 
     def size(self) -> int:
-        """Resident bytes of the process now; 0 when it is gone."""
-        try:
-            return int(psutil.Process(self.pid).memory_info().rss) if self.pid else 0
-        except psutil.Error:
-            return 0
+        """Resident bytes of the process now, with what it started; 0 when it is gone."""
+        return self._tree.bytes() if self.pid else 0
+
+    def processes(self) -> int:
+        """How many processes the process has below it."""
+        return self._tree.count() if self.pid else 0
 
     def _died(self, what: str, seconds: float, said: str) -> WorkerEnded:
-        popen = self._gateway._io.popen  # type: ignore[attr-defined]
+        abuse = channel.abuse(self._gateway)
+        if abuse:
+            return self._ended("worker-reply-refused", f"its process broke the channel: {abuse} ({what})")
         try:
-            code = popen.wait(timeout=10)
+            code = self._gateway._io.popen.wait(timeout=10)
         except Exception:  # a process that closed its pipes and lives on is ended below
             code = None
         if code is not None and code < 0:
@@ -199,29 +224,33 @@ class Process:
             how = f"ended with exit status {code}"
         else:
             how = f"stopped answering ({said.strip() or 'its channel closed'})"
+        log = self.log()
         self.close()
-        return WorkerEnded("worker-crashed", f"its process {how} after {seconds:.1f} s ({what})", self.log())
+        return WorkerEnded("worker-crashed", f"its process {how} after {seconds:.1f} s ({what})", log)
 
     def log(self) -> str:
         """The end of what the process wrote to its standard output and error."""
         try:
-            return self._log.read_bytes()[-4000:].decode("utf-8", "replace")
+            # The process may have put something else in its place.
+            flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+            with open(self._log, "rb", opener=lambda path, _: os.open(path, flags)) as stream:
+                stream.seek(max(0, os.fstat(stream.fileno()).st_size - 4000))
+                return stream.read(4000).decode("utf-8", "replace")
         except OSError:
             return ""
 
     def close(self) -> None:
-        """End the process and everything that it started, at once."""
+        """End the process and everything that it started, at once; nothing of it is left but what was handed over."""
         if self.pid is not None:
-            try:
-                root = psutil.Process(self.pid)
-                for process in (*root.children(recursive=True), root):
-                    process.kill()
-            except psutil.Error:
-                pass
+            self._tree.kill()
             self.pid = None
-        try:
-            self._gateway._io.popen.wait(timeout=10)  # type: ignore[attr-defined]
-            self._gateway.join(timeout=2)  # execnet's receiver has seen the end of the pipe: nothing is written later
-        except Exception:  # the process is gone either way
-            pass
+        if self._gateway is not None:
+            try:
+                self._gateway._io.popen.wait(timeout=10)
+                self._gateway.join(timeout=2)
+            except Exception:  # the process is gone either way
+                pass
         self._group.terminate(timeout=0.5)
+        for path in self.directory.iterdir() if self.directory.is_dir() else ():
+            if path != self.kept:
+                away(path)

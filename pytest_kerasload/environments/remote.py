@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from pytest_kerasload.artifacts.reading import sha256, tree_sha256
+from pytest_kerasload.environments import channel
+from pytest_kerasload.environments.confinement import LAUNCHER, Confinement
 from pytest_kerasload.environments.process import Limits, Process
 from pytest_kerasload.environments.spec import EnvironmentSpec
 
@@ -18,10 +20,9 @@ _CHUNK = 4 << 20
 # Sending takes as long as the network does; only a connection that hangs is to end.
 _SECONDS = 600.0
 
-# Run beside the worker: says how large the process is, and ends it, with what it saved, when pytest is gone.
+# Run beside the worker: says how large the process is.
 _WATCH = """
-import os, shutil, time
-scratch, log = channel.receive()
+import os, time
 while True:
     try:
         with open("/proc/self/statm") as stream:
@@ -29,50 +30,63 @@ while True:
     except (OSError, ValueError):
         size = 0
     try:
-        channel.send(size)
+        channel.send(b"%d" % size)
     except Exception:
-        shutil.rmtree(scratch, ignore_errors=True)
-        if os.path.exists(log):
-            os.unlink(log)
         os._exit(0)
     time.sleep(0.5)
 """
+
+# What is sent stays in the cache of the user there; the process itself has another home.
+_CACHE = 'd="${XDG_CACHE_HOME:-$HOME/.cache}/pytest-kerasload/artifacts"; mkdir -p "$d" && echo "$d"'
 
 
 class RemoteProcess(Process):
     """A process on another machine. Artifacts are sent there once, by their digest, and stay in the user's cache."""
 
     def __init__(
-        self, spec: EnvironmentSpec, threads: int, directory: Path, more: Mapping[str, str] | None = None
+        self,
+        spec: EnvironmentSpec,
+        threads: int,
+        directory: Path,
+        confinement: Confinement,
+        artifact: int = 0,
+        more: Mapping[str, str] | None = None,
     ) -> None:
-        self._directory = directory
+        self._pool = directory
         self._there: dict[Path, str] = {}
         self._size = 0
-        name = f"kerasload-{uuid.uuid4().hex}"
-        self._scratch, self._remote_log = f"/tmp/{name}", f"/tmp/{name}.log"
-        super().__init__(spec, threads, directory, more)
+        self._cache = ""
+        self._scratch = f"/tmp/kerasload-{uuid.uuid4().hex}"
+        super().__init__(spec, threads, directory, confinement, artifact, more)
         self._watch = self._gateway.remote_exec(_WATCH)
         self._watch.setcallback(self._grown)
-        self._watch.send((self._scratch, self._remote_log))
-        self._files("open", scratch=self._scratch)
+        self._files("open", root=self._cache, scratch=f"{self._scratch}/sent")
 
-    def _spec(self) -> str:
-        return f"ssh={' '.join(self.spec.ssh_arguments)}//python={shlex.quote(self.spec.python)}//dont_write_bytecode"
+    def _opened(self, variables: Mapping[str, str]) -> Any:
+        self._cache = run(self.spec, _CACHE).stdout.strip()
+        told = self._confinement.told(self._scratch, variables, None, self.file_bytes, [self._cache])
+        source = LAUNCHER.read_text(encoding="utf-8")
+        command = shlex.join([self.spec.python, "-I", "-S", "-c", source, told, *channel.COMMAND])
+        arguments = ["ssh", "-C", *self.spec.ssh_arguments, command]
+        return channel.opened(self._group, arguments, self.spec.ssh)
 
-    def _told(self) -> dict[str, Any]:
-        return {"log": self._remote_log, "parent": None}
+    def _log_there(self) -> str:
+        return f"{self._scratch}/log"
 
-    def _grown(self, size: int) -> None:
-        self._size = size
+    def _grown(self, size: bytes) -> None:
+        self._size = int(size)
 
     def size(self) -> int:
         """Resident bytes of the process there, as it said last; 0 when it is gone."""
         return self._size if self.pid else 0
 
+    def processes(self) -> int:
+        """Not counted there; the launcher's limit holds."""
+        return 0
+
     def log(self) -> str:
         """The end of what the process wrote there."""
-        ask = f"tail -c 4000 {self._remote_log}; rm -f {self._remote_log}"
-        return run(self.spec, ask).stdout
+        return run(self.spec, f"tail -c 4000 {self._log_there()}").stdout
 
     # ---- files
 
@@ -80,7 +94,7 @@ class RemoteProcess(Process):
         """Where the process finds a file or directory of this machine; sent there first, unless it is there."""
         if path not in self._there:
             parts = [path] if path.is_file() else sorted(one for one in path.rglob("*") if one.is_file())
-            if path.is_relative_to(self._directory):  # what this run saved: nobody will ask for it again
+            if path.is_relative_to(self._pool):  # what this run saved: nobody will ask for it again
                 self._there[path] = f"{self._files('folder', name=self._send(path, parts))}/{path.name}"
                 return self._there[path]
             digest = sha256(path) if path.is_file() else tree_sha256(path, parts)

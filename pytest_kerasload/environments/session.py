@@ -131,11 +131,6 @@ def _dump(array: Array) -> bytes:
     return buffer.getvalue()
 
 
-def _parse(data: bytes) -> Array:
-    array: Array = np.load(io.BytesIO(data), allow_pickle=False)
-    return array
-
-
 def _difference(reply: Mapping[str, Any]) -> Difference:
     first, second = reply["names"]
     return Difference(
@@ -209,7 +204,7 @@ class Session:
         """Every output of the model for one batch; of a SavedModel, those of the endpoints whose inputs are given."""
         data = [b"" if array is None else _dump(array) for array in inputs]
         reply = self._ask("predict", key=loaded.key, inputs=data)
-        return tuple(Output(tuple(names), _parse(data)) for names, data in reply["outputs"])
+        return tuple(Output(tuple(names), array) for names, array in reply["outputs"])
 
     def elements(self, loaded: Loaded) -> tuple[int, tuple[tuple[str, int], ...]]:
         """The number of weight elements of the model, and name and elements of each weight."""

@@ -10,6 +10,7 @@ import sysconfig
 from functools import cache
 from pathlib import Path
 
+from pytest_kerasload import syntax
 from pytest_kerasload.causes import safety
 from pytest_kerasload.causes.cause import Cause
 from pytest_kerasload.hazards.policy import is_denied_function, is_tensor_function, table
@@ -110,7 +111,7 @@ def _names_in(module: tuple[str, ...]) -> frozenset[str] | None:
     if source is None:
         return frozenset("*") if len(module) == 1 else None
     found: set[str] = set()
-    waiting: list[ast.AST] = [ast.parse(source.read_bytes())]
+    waiting: list[ast.AST] = [syntax.tree(source.read_bytes())]
     while waiting:
         node = waiting.pop()
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):

@@ -31,29 +31,16 @@ class Sources(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
 
 
 def start(channel: Any) -> None:
-    """Redirect the process's output to its log, tie its life to pytest's, and answer requests."""
+    """Redirect the process's output to its log, and answer requests."""
     told = channel.receive()
-    sys.dont_write_bytecode = True  # ssh gets no option for it
+    sys.dont_write_bytecode = True
     descriptor = os.open(told["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)
     os.close(descriptor)
     import faulthandler
-    import signal
 
     faulthandler.enable()
-    try:
-        # Ctrl-C reaches every process of the terminal; pytest ends this one itself.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-    except ValueError:  # not the main thread: execnet runs it elsewhere on some systems
-        pass
-    if sys.platform == "linux" and told["parent"]:
-        # A pytest that is killed leaves no process behind: the kernel ends this one with it.
-        import ctypes
-
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
-        if os.getppid() != told["parent"]:
-            os._exit(1)
     sys.meta_path.insert(0, Sources(told["sources"]))
     from kerasload_worker.serving import serve  # type: ignore[import-not-found]
 

@@ -1,25 +1,28 @@
 """Becomes an environment's interpreter, after it gave up what loading a model does not take.
 
-Run by that interpreter itself, as ``python -I -S launcher.py TOLD COMMAND...`` or with its source after ``-c`` where
-the file is on another machine; needs the standard library alone. TOLD is base64-coded JSON:
+Run by that interpreter itself, as ``python -I -S launcher.py TOLD ARGUMENTS...`` or with its source after ``-c`` where
+the file is on another machine; needs the standard library alone. ARGUMENTS are those that the interpreter is run with
+in the end. TOLD is base64-coded JSON:
 
-``keep``, ``set``   names of the variables that the command keeps, and variables that it gets
+``keep``, ``set``   patterns of the variables that the process keeps, and variables that it gets
 ``directory``       where it may write; made if it is not there. ``writable`` are more such places
 ``parent``          the process that it may not outlive; null where that is on another machine
 ``network``         whether it may reach the network
 ``file_bytes``, ``processes``   how large a file it may write, and how many more processes and threads its user may have
 
-What a system does not let us do is left out: with ``tell`` for a command it prints what it let us do.
+What a system does not let us do is left out: with ``tell`` for arguments it prints what it let us do.
 """
 
 from __future__ import annotations
 
 import base64
 import ctypes
+import fnmatch
 import json
 import os
 import shutil
 import signal
+import site
 import struct
 import subprocess
 import sys
@@ -168,14 +171,20 @@ def _run(told: Dict[str, Any], command: List[str], threads: int, done: Dict[str,
     if not told["network"] and "network" not in done:
         told["set"]["KERASLOAD_SOCKETS"] = "refused"
     try:
-        os.execvpe(command[0], command, _variables(told))
+        os.execve(sys.executable, [sys.executable] + command, _variables(told))
     except OSError as error:
-        os.write(2, ("%s: %s\n" % (command[0], error)).encode())
+        os.write(2, ("%s: %s\n" % (sys.executable, error)).encode())
         os._exit(127)
 
 
 def _variables(told: Dict[str, Any]) -> Dict[str, str]:
-    kept = {name: os.environ[name] for name in told["keep"] if name in os.environ}
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if any(fnmatch.fnmatchcase(name, pattern) for pattern in told["keep"])
+    }
+    # Packages of the user's own are found from their home, which the process does not have any more.
+    kept.setdefault("PYTHONUSERBASE", site.getuserbase())
     return dict(kept, **told["set"])
 
 
@@ -225,9 +234,8 @@ class _Supervisor:
             os.kill(self.child, signal.SIGKILL)
             self.wait()
         shutil.rmtree(self.told["directory"], ignore_errors=True)
-        parent = os.path.dirname(self.told["directory"])
-        if self.told["parent"] is not None:
-            shutil.rmtree(parent, ignore_errors=True)
+        if self.told["parent"] not in (None, os.getppid()):  # nobody else is left who could
+            shutil.rmtree(os.path.dirname(self.told["directory"]), ignore_errors=True)
         os._exit(1)
 
     def wait(self) -> int:
@@ -249,7 +257,7 @@ class _Supervisor:
             if self.told["parent"] not in (None, os.getppid()):
                 self.gone()
             wanted = ("mounts", "ipc", "processes") + (() if self.told["network"] else ("network",))
-            self.done = {name: "namespace" for name in _namespaces(wanted)}
+            self.done = dict.fromkeys(_namespaces(wanted), "namespace")
             _libc().prctl(_SUBREAPER, 1, 0, 0, 0)
         reader, writer = os.pipe()
         self.child = os.fork()
@@ -290,7 +298,7 @@ def main(arguments: List[str]) -> int:
     for name in ("home", "tmp"):
         os.makedirs(os.path.join(told["directory"], name), exist_ok=True)
     if not hasattr(os, "fork"):
-        return 0 if command == ["tell"] else subprocess.call(command, env=_variables(told))
+        return 0 if command == ["tell"] else subprocess.call([sys.executable] + command, env=_variables(told))
     status = _Supervisor(told).run(command)
     if told["parent"] is None:
         shutil.rmtree(told["directory"], ignore_errors=True)

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import copy
 import logging
-import os
 import shutil
 import time
 import traceback
 import warnings
 from typing import Any, Callable, Dict, List, Optional
 
-from . import arrays, custom_objects, evidence, runtime, state, store, suspects
+from . import arrays, custom_objects, evidence, packing, runtime, state, store, suspects, watching
 from .keras_model import KerasModel
 from .saved_model import SignatureModel
+
+_UNWATCHED = ("declare", "files", "release")
+"""Requests that are about the user's own code and files, and not about the artifact."""
 
 
 class _Remarks(logging.Handler):
@@ -50,6 +52,7 @@ class Server:
         self.objects: Dict[str, Any] = {}
         self.perturbed: Dict[str, evidence.Perturbation] = {}
         self.store: Any = None
+        self.watch = watching.Watch()
 
     # ---- requests
 
@@ -65,6 +68,7 @@ class Server:
 
     def declare(self, references: List[Dict[str, Any]], paths: List[str]) -> Dict[str, Any]:
         """Import the user's custom objects; replies with the names under which they are known."""
+        self.watch.declared = {str(one["module"]).split(".")[0] for one in references if one.get("module")}
         self.objects = custom_objects.load(self.runtime, references, paths)
         return {"names": sorted(self.objects)}
 
@@ -159,6 +163,7 @@ class Server:
         if directory:
             shutil.rmtree(directory, ignore_errors=True)
         if keys is None:
+            self.watch.loaded.clear()
             self.runtime.forget()
         return {}
 
@@ -230,9 +235,9 @@ def serve(channel: Any) -> None:
     try:
         server = Server()
     except BaseException as error:  # a broken TensorFlow may raise anything, SystemExit included
-        channel.send({"ok": False, "error": failure(error), "remarks": []})
+        channel.send(packing.pack({"ok": False, "error": failure(error), "remarks": []}))
         return
-    channel.send(dict(server.hello(), ok=True, pid=os.getpid()))
+    channel.send(packing.pack(dict(server.hello(), ok=True, remarks=[])))
     for request in channel:
         remarks: List[str] = []
         handler = _Remarks(remarks)
@@ -240,6 +245,8 @@ def serve(channel: Any) -> None:
         loggers = [logger, logging.getLogger("absl"), logging.getLogger("tensorflow")]
         for one in loggers:
             one.addHandler(handler)
+        if request["do"] not in _UNWATCHED:
+            server.watch.begin(*([request["path"]] if request["do"] == "load" else []))
         action: Callable[..., Dict[str, Any]] = getattr(server, request.pop("do"))
         try:
             with warnings.catch_warnings(record=True) as caught:
@@ -249,7 +256,9 @@ def serve(channel: Any) -> None:
         except BaseException as error:  # whatever an artifact raises is an answer, not the worker's end
             reply = {"ok": False, "error": failure(error)}
         finally:
+            watched = server.watch.end()
             for one in loggers:
                 one.removeHandler(handler)
+        reply["watched"] = watched
         reply["remarks"] = list(dict.fromkeys(remarks))[:50]
-        channel.send(reply)
+        channel.send(packing.pack(reply))

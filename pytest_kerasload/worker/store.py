@@ -13,11 +13,10 @@ _CHUNK = 4 << 20
 
 
 class Store:
-    """What was sent lies in the user's cache directory; what is saved in one that ends with the process."""
+    """What was sent lies in a cache directory of the user's; what is saved in one that ends with the process."""
 
-    def __init__(self, scratch: str) -> None:
-        cache = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-        self.root = os.path.join(cache, "pytest-kerasload", "artifacts")
+    def __init__(self, root: str, scratch: str) -> None:
+        self.root = root
         self.scratch = scratch
         os.makedirs(self.root, exist_ok=True)
         os.makedirs(scratch, exist_ok=True)
