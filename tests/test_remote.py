@@ -42,9 +42,8 @@ def test_specs(text: str, id: str | None, ssh: str, python: str, legacy: bool) -
 
 
 @pytest.fixture
-def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    return Store(str(tmp_path / "scratch"))
+def store(tmp_path: Path) -> Store:
+    return Store(str(tmp_path / "cache"), str(tmp_path / "scratch"))
 
 
 def test_what_was_sent_is_found_by_its_digest(store: Store) -> None:
@@ -73,7 +72,7 @@ def test_what_nobody_asked_for_in_a_month_goes(store: Store, tmp_path: Path) -> 
         store.keep("t", digest, "a.h5")
     long_ago = time.time() - 31 * 24 * 3600
     os.utime(Path(store.root, "old"), (long_ago, long_ago))
-    assert Store(str(tmp_path / "other")).find("old", "a.h5") is None
+    assert Store(store.root, str(tmp_path / "other")).find("old", "a.h5") is None
     assert store.find("new", "a.h5") is not None
 
 

@@ -192,7 +192,7 @@ def test_the_same_is_told_under_xdist(project: pytest.Pytester) -> None:
     assert properties(project.path / "one.xml") == properties(project.path / "two.xml")
     one, two = (without_seconds(told(project.path / name)) for name in ("one.json", "two.json"))
     assert one == two
-    assert "SKIPPED [2] artifacts/broken.h5:1: file failed" in result.outlines
+    assert "SKIPPED [2] artifacts/broken.h5:1: file failed: file-not-a-model" in result.outlines
     result.stdout.fnmatch_lines(["FAILED artifacts/broken.h5::file - broken.h5 is text of 8 bytes, not a model*"])
 
 
@@ -206,7 +206,7 @@ def test_one_clear_line_an_item(project: pytest.Pytester, monkeypatch: pytest.Mo
     begins = result.outlines.index(next(line for line in result.outlines if "short test summary" in line))
     lines = result.outlines[begins + 1 : -1]
     assert lines[:2] == [
-        "SKIPPED [2] artifacts/broken.h5:1: file failed",
+        "SKIPPED [2] artifacts/broken.h5:1: file failed: file-not-a-model",
         "SKIPPED [3] artifacts/clf.h5: goes in May",
     ]
     assert lines[2] == (

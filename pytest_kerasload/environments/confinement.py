@@ -72,6 +72,7 @@ class Confinement:
         told = {
             "keep": [*KEPT, *self.pass_env],
             "set": {**private, **variables},
+            "known": sorted(os.environ),
             "directory": directory,
             "writable": list(writable),
             "parent": parent,

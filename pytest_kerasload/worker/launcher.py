@@ -5,6 +5,7 @@ the file is on another machine; needs the standard library alone. ARGUMENTS are 
 in the end. TOLD is base64-coded JSON:
 
 ``keep``, ``set``   patterns of the variables that the process keeps, and variables that it gets
+``known``           names of the variables of its parent: others are from a script that stands for the interpreter
 ``directory``       where it may write; made if it is not there. ``writable`` are more such places
 ``parent``          the process that it may not outlive; null where that is on another machine
 ``network``         whether it may reach the network
@@ -178,10 +179,11 @@ def _run(told: Dict[str, Any], command: List[str], threads: int, done: Dict[str,
 
 
 def _variables(told: Dict[str, Any]) -> Dict[str, str]:
+    own = set() if told["parent"] is None else set(os.environ) - set(told["known"])
     kept = {
         name: value
         for name, value in os.environ.items()
-        if any(fnmatch.fnmatchcase(name, pattern) for pattern in told["keep"])
+        if name in own or any(fnmatch.fnmatchcase(name, pattern) for pattern in told["keep"])
     }
     # Packages of the user's own are found from their home, which the process does not have any more.
     kept.setdefault("PYTHONUSERBASE", site.getuserbase())
