@@ -33,7 +33,10 @@ _SOCKETS = tuple(name for name in _CONNECTS if name.startswith("socket."))
 # What the standard library and TensorFlow look at on their own.
 _PUBLIC = ("/proc", "/sys", "/dev", "/usr/share/zoneinfo", "/usr/share/locale", "/usr/lib/locale")
 _PUBLIC_FILES = ("/etc/localtime", "/etc/timezone", "/etc/mime.types", "/etc/os-release", "/usr/lib/os-release")
-_IMPORTING = ("importlib._bootstrap", "importlib._bootstrap_external", "zipimport")
+_IMPORTING = (
+    *("importlib._bootstrap", "importlib._bootstrap_external", "zipimport"),
+    *("_frozen_importlib", "_frozen_importlib_external"),  # what they are called until importlib is imported
+)
 _SILENT = ("/dev/null", "/dev/zero", "/dev/tty")
 
 
