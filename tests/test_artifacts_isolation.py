@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import socket
 import sys
 from pathlib import Path
 
@@ -44,6 +45,15 @@ def test_a_crash_is_told() -> None:
     with pytest.raises(ChildGone, match=r"crashes on reading it \(signal 6\)"):
         isolated(os.abort)
     assert isolated(os.fspath, "again") == "again"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the confinement of Linux")
+def test_the_child_is_confined(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match="PermissionError"):
+        isolated(os.mkdir, str(tmp_path / "new"))
+    with pytest.raises(RuntimeError, match="PermissionError"):
+        isolated(socket.create_server, "")
+    assert isolated(os.getenv, "PYTEST_CURRENT_TEST") is None
 
 
 def test_what_happens_to_the_child_is_said_of_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -44,9 +44,9 @@ OBJECTS = """
 """
 
 
-def h5_model(path: Path, *layers: tuple[str, dict[str, Any]]) -> None:
+def h5_model(path: Path, *layers: tuple[str, dict[str, Any]], units: int = 2) -> None:
     """A legacy h5 file of a Sequential of one Dense layer with weights, after layers without any."""
-    dense = {"name": "out", "units": 2, "activation": "linear", "use_bias": True, "dtype": "float32"}
+    dense = {"name": "out", "units": units, "activation": "linear", "use_bias": True, "dtype": "float32"}
     first = {"batch_input_shape": [None, 3], "dtype": "float32", "name": "x"}
     config = {
         "name": "model",
@@ -69,8 +69,8 @@ def h5_model(path: Path, *layers: tuple[str, dict[str, Any]]) -> None:
             group.create_group(name.lower()).attrs["weight_names"] = np.array([], dtype="S1")
         out = group.create_group("out")
         out.attrs["weight_names"] = [b"out/kernel:0", b"out/bias:0"]
-        out["out/kernel:0"] = np.arange(6, dtype=np.float32).reshape(3, 2) / 7
-        out["out/bias:0"] = np.array([0.5, -0.5], np.float32)
+        out["out/kernel:0"] = np.arange(3 * units, dtype=np.float32).reshape(3, units) / 7
+        out["out/bias:0"] = np.resize(np.array([0.5, -0.5], np.float32), units)
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@
 One wrong bit in an HDF5 file can send the HDF5 library into an endless loop (seen with HDF5 2.0 in an attribute's
 heap: no exception, the interpreter never gets control back) or crash it. In the pytest process that would be the end
 of the gate, so such files are opened here. The child is started once, at the first such file, and lives as long as the
-process that asks it; it imports neither pytest nor TensorFlow.
+process that asks it; it imports neither pytest nor TensorFlow, and is confined like the processes that do.
 """
 
 from __future__ import annotations
@@ -17,13 +17,21 @@ import os
 import queue
 import subprocess
 import sys
+import tempfile
 import threading
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
+
+from pytest_kerasload.environments.confinement import LAUNCHER, Confinement
+from pytest_kerasload.files import away
 
 CPU_SECONDS = 60
 """What one call may take of the processor: files of a hundred thousand groups take half of it."""
+
+_FILE_BYTES = 1 << 40
+"""A member of an archive is unpacked to a file, when it is not too large for its packed size."""
 
 _WALL_SECONDS = 900
 """What one call may take by the clock, where the system knows no limit of the other kind; storage can be slow."""
@@ -52,12 +60,15 @@ def isolated(function: Callable[..., Any], *arguments: str, seconds: int = CPU_S
 class _Child:
     def __init__(self) -> None:
         self._owner = os.getpid()
+        # No process that ends with its parent: that would be the thread that happened to ask first.
+        self._directory = Path(tempfile.mkdtemp(prefix="kerasload-"))
+        variables = {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+        told = Confinement().told(str(self._directory), variables, None, _FILE_BYTES)
         self._process = subprocess.Popen(
-            [sys.executable, "-m", __name__],
+            [sys.executable, "-I", "-S", str(LAUNCHER), told, "-m", __name__],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
             text=True,
             encoding="ascii",
         )
@@ -98,6 +109,7 @@ class _Child:
             if self._process.stdin is not None:
                 with contextlib.suppress(OSError):
                     self._process.stdin.close()
+            away(self._directory)
 
     def _listen(self) -> None:
         assert self._process.stdout is not None

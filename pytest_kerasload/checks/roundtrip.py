@@ -9,7 +9,9 @@ from pathlib import Path
 
 from pytest_kerasload import inputs
 from pytest_kerasload.artifacts.record import Format
+from pytest_kerasload.causes import environment, resource
 from pytest_kerasload.causes.catalogue import cause
+from pytest_kerasload.causes.matching import by_signature
 from pytest_kerasload.checks import agreement, comparing, losses, properties
 from pytest_kerasload.checks.examples import Shelf
 from pytest_kerasload.checks.verdict import Context, Verdict
@@ -121,9 +123,13 @@ def _options(context: Context) -> list[dict[str, bool]]:
 
 
 def failed(context: Context, format: Format, code: str, what: str, error: RequestFailed) -> Finding:
-    """The finding for a model that cannot be saved in a format, or loaded again."""
+    """The finding for a model that cannot be saved in a format, or loaded again.
+
+    Where the machine is at fault (a full disk, no memory), it and not the model is.
+    """
+    machine = by_signature(error.text, environment, resource)
     lines = error.text.rpartition("Exception encountered:")[2].strip().splitlines()
-    return cause(code).finding(
+    return (machine or cause(code)).finding(
         f"{context.artifact.path.name} {what} as {format} on {context.label}: {error.type}: "
         f"{lines[0][:300] if lines else ''}",
         traceback=error.traceback,

@@ -92,6 +92,10 @@ class Driver:
             raise
         except HookMistake as mistake:
             result = replace(self.gate.skipped(task, str(mistake)), outcome="error", mistake=True)
+        except OSError as error:
+            if error.errno not in _FULL:
+                raise
+            result = self.gate.answer(task, (_disk_full(task, error),))
         except Exception:  # a defect of this plugin is told apart from a failing artifact
             result = replace(self.gate.skipped(task, ""), outcome="error", reason=traceback.format_exc())
         result = replace(result, seconds=time.monotonic() - began)

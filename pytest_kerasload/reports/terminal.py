@@ -38,6 +38,7 @@ def _told(collected: Collected, unused: Sequence[str]) -> Iterator[Segment]:
         more = f" and {len(listed) - _SHOWN} more" if len(listed) > _SHOWN else ""
         yield f"{name}  ({len(listed)} artifact{'s' if len(listed) != 1 else ''})", "red"
         yield f"    {', '.join(listed[:_SHOWN])}{more}", ""
+    yield from ((line, "yellow") for line in _let_through(collected))
     yield from ((message, "yellow") for message in _notes(collected, "expected-recorded"))
     for noted in ("expected-kept", "expected-stale-digest"):
         notes = _notes(collected, noted)
@@ -45,6 +46,22 @@ def _told(collected: Collected, unused: Sequence[str]) -> Iterator[Segment]:
         if len(notes) > _SHOWN:
             yield f"    and {len(notes) - _SHOWN} more of which the same is to be said", ""
     yield from ((line, "yellow") for line in unused)
+
+
+def _let_through(collected: Collected) -> Iterator[str]:
+    """What was loaded although it is not safe, by whose word; and what custom objects did while models were loaded."""
+    trusted: dict[tuple[str, str], list[str]] = {}
+    besides: dict[str, None] = {}
+    for path, check in collected.checks:
+        for finding in check["findings"]:
+            if finding.get("trusted"):
+                trusted.setdefault((path, finding["message"].partition(": ")[0]), []).append(finding["cause"])
+            elif finding["cause"].startswith("loading-") and not finding.get("fails", True):
+                besides[finding["message"]] = None
+    yield from (f"{path}: not safe to load, {by} ({', '.join(causes)})" for (path, by), causes in trusted.items())
+    yield from list(besides)[:_SHOWN]
+    if len(besides) > _SHOWN:
+        yield f"    and {len(besides) - _SHOWN} more things that were done while models were loaded"
 
 
 def _counts(collected: Collected, replay: str) -> Iterator[Segment]:

@@ -7,7 +7,8 @@ in the end. TOLD is base64-coded JSON:
 ``keep``, ``set``   patterns of the variables that the process keeps, and variables that it gets
 ``known``           names of the variables of its parent: others are from a script that stands for the interpreter
 ``directory``       where it may write; made if it is not there. ``writable`` are more such places
-``parent``          the process that it may not outlive; null where that is on another machine
+``parent``          the process that it may not outlive, and in whose thread it is started; null where its input ends
+                    with that. ``directory`` goes with it then
 ``network``         whether it may reach the network
 ``file_bytes``, ``processes``   how large a file it may write, and how many more processes and threads its user may have
 
@@ -255,9 +256,10 @@ class _Supervisor:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process of the terminal; pytest ends this
         threads = _threads_of_user()
         if sys.platform == "linux":
-            _libc().prctl(_PDEATHSIG, signal.SIGTERM)
-            if self.told["parent"] not in (None, os.getppid()):
-                self.gone()
+            if self.told["parent"] is not None:
+                _libc().prctl(_PDEATHSIG, signal.SIGTERM)
+                if self.told["parent"] != os.getppid():
+                    self.gone()
             wanted = ("mounts", "ipc", "processes") + (() if self.told["network"] else ("network",))
             self.done = dict.fromkeys(_namespaces(wanted), "namespace")
             _libc().prctl(_SUBREAPER, 1, 0, 0, 0)
