@@ -38,9 +38,11 @@ def _content(file: BinaryIO) -> Content:
     head = file.read(_HEAD)
     if not head:
         return "empty"
-    if head.startswith(_ZIP_SIGNATURES):
+    found = hdf5_offset(file)
+    # HDF5 may have anything before it, but what only begins as an archive is a damaged one.
+    if head.startswith(_ZIP_SIGNATURES) and (not found or zipfile.is_zipfile(file)):
         return "zip"
-    if hdf5_offset(file) is not None:
+    if found is not None:
         return "hdf5"
     if head.startswith(b"version https://git-lfs"):
         return "lfs-pointer"
@@ -52,6 +54,9 @@ def _content(file: BinaryIO) -> Content:
         return "tar"
     if head.startswith(_PACKED_SIGNATURES):
         return "packed"
+    # An archive may have anything before it too: its directory is at its end, and Keras looks there.
+    if zipfile.is_zipfile(file):
+        return "zip"
     if head[0] == 0x80 and len(head) > 1 and 2 <= head[1] <= 5:
         return "pickle"
     if _is_text(head):

@@ -36,6 +36,19 @@ def member(group: h5py.Group, path: str) -> Any:
     return found
 
 
+def leads_elsewhere(group: h5py.Group, path: str) -> bool:
+    """Whether there is a link of another kind on the way to ``path``: what it leads to is not looked at."""
+    found: Any = group
+    for name in path.split("/"):
+        if not name:
+            continue
+        link = found.get(name, getlink=True) if isinstance(found, h5py.Group) else None
+        if not isinstance(link, h5py.HardLink):
+            return link is not None
+        found = found[name]
+    return False
+
+
 def text(value: Any) -> str | None:
     """An attribute as text, whether it was written as bytes, as str or as an array of one; None for anything else."""
     if isinstance(value, np.ndarray) and value.size == 1:
@@ -90,7 +103,7 @@ def layered_weights(file: h5py.File) -> tuple[Weights, tuple[str, ...]]:
     for layer in [*layers, *extra]:
         group = member(root, layer)
         if not isinstance(group, h5py.Group):
-            missing.append(layer)
+            missing.extend([] if leads_elsewhere(root, layer) else [layer])
             continue
         weight_names = names(group, "weight_names")
         if weight_names is None:
@@ -99,7 +112,7 @@ def layered_weights(file: h5py.File) -> tuple[Weights, tuple[str, ...]]:
         for name in weight_names:
             dataset = member(group, name)
             if not isinstance(dataset, h5py.Dataset):
-                missing.append(f"{layer}/{name}")
+                missing.extend([] if leads_elsewhere(group, name) else [f"{layer}/{name}"])
                 continue
             keras2 = keras2 or name.endswith(":0")
             tensors += 1
