@@ -14,6 +14,7 @@ import os
 import pickle
 import stat
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -209,6 +210,15 @@ BAD_LAYERS: dict[str, tuple[Json, str]] = {
         "unsafe-operation-layer",
     ),
     "TensorFlowOpLayer": (layer("TensorFlowOpLayer", node_def={"op": "ReadFile"}), "unsafe-operation-layer"),
+    "TensorFlowOpLayer as JSON": (
+        layer("TensorFlowOpLayer", node_def='{"op": "ReadFile"}'),
+        "unsafe-operation-layer",
+    ),
+    "keras2 function by name": (
+        layer("Lambda", function="system", function_type="function", module="os"),
+        "code-reference",
+    ),
+    "keras2 mask by name": (layer("Lambda", function="f", mask="eval", mask_module="builtins"), "code-reference"),
     "TensorFlowOpLayer as text": (
         layer("TensorFlowOpLayer", node_def="\n\x01a\x12\x08ReadFile"),
         "unsafe-operation-layer",
@@ -369,7 +379,10 @@ def test_weights_may_begin_where_hdf5_is_looked_for(tmp_path: Path) -> None:
 
 def test_configuration_in_another_encoding(tmp_path: Path) -> None:
     path = in_keras(tmp_path, model(), **{"config.json": json.dumps(model(calling("os", "system"))).encode("utf-16")})
-    assert failing(path) == ["code-reference"]
+    assert failing(path) == ["ambiguous-content", "code-reference"]
+    assert findings(path)["ambiguous-content"].where == "config.json"
+    marked = json.dumps(builders.dense()).encode("utf-8-sig")
+    assert safety.check(read(in_keras(tmp_path, model(), **{"config.json": marked}))) == ()
 
 
 def test_numbers_that_only_some_pythons_parse(tmp_path: Path) -> None:
@@ -406,7 +419,37 @@ def test_names_of_members(tmp_path: Path) -> None:
     assert safety.check(read(in_keras(tmp_path, model(), **{"assets/words.txt": b"a"}))) == ()
     for name in ("assets/../../x", "/etc/x", "C:/x", "assets\\..\\..\\x"):
         assert findings(in_keras(tmp_path, model(), **{name: b""}))["path-traversal"].where == name
-    assert notes(in_keras(tmp_path, model(), **{"assets/a.py": b""})) == ["code-in-archive"]
+    for name in ("assets/a.py", "payload.pkl", "lib/x.so"):
+        assert findings(in_keras(tmp_path, model(), **{name: b""}))["code-in-archive"].where == name
+    for start in (b"\x7fELF\x02", b"#!/bin/sh\n", pickle.dumps(0)):
+        path = in_keras(tmp_path, model(), **{"assets/words.txt": start})
+        assert findings(path)["code-in-archive"].where == "assets/words.txt"
+
+
+def test_bytes_before_an_archive(tmp_path: Path) -> None:
+    path = builders.keras(tmp_path / "model.keras")
+    path.write_bytes(b"#!/bin/sh\nexit\n" + path.read_bytes())
+    artifact = read(path)
+    assert (artifact.format, artifact.problems) == ("keras", ())
+    assert findings(path)["ambiguous-content"].where == "before the archive"
+
+
+def test_member_that_has_two_names(tmp_path: Path) -> None:
+    path = builders.keras(tmp_path / "model.keras")
+    path.write_bytes(path.read_bytes().replace(b"metadata.json", b"lambdata.json", 1))
+    assert findings(path)["ambiguous-content"].where == "metadata.json"
+
+
+def test_archive_with_a_comment_and_large_fields(tmp_path: Path) -> None:
+    path = builders.keras(tmp_path / "model.keras")
+    with zipfile.ZipFile(path) as archive:
+        held = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in {**held, "assets/wörter.txt": b"a"}.items():
+            with archive.open(name, "w", force_zip64=True) as member:
+                member.write(content)
+        archive.comment = b"made by acme"
+    assert safety.check(read(path)) == ()
 
 
 def test_symbolic_link_and_encryption_in_an_archive(tmp_path: Path) -> None:
@@ -433,7 +476,7 @@ def test_member_that_unfolds_to_more_than_it_takes(tmp_path: Path) -> None:
         for number in range(20):
             archive.writestr(f"assets/{number}", bytes(1000))
             archive.infolist()[-1].file_size = (1 << 28) - 1
-    assert findings(path)["archive-bomb"].where == "all members"
+    assert findings(path)["archive-bomb"].where.split(", ") == [f"assets/{number}" for number in range(20)]
 
 
 def test_deflated_weights_are_looked_into(tmp_path: Path) -> None:
@@ -494,6 +537,7 @@ BAD_WEIGHTS: dict[str, tuple[Callable[[Any], object], str]] = {
         "hdf5-shape-bomb",
     ),
     "cycle": (cycle, "hdf5-cycle"),
+    "filter": (plugin_filter, "hdf5-filter-plugin"),
 }
 
 
@@ -518,15 +562,70 @@ def test_many_datasets_that_claim_too_much_together(tmp_path: Path) -> None:
     with h5py.File(path, "a") as file:
         for number in range(20):
             file.create_dataset(f"part{number}", (60 << 20,), "float32", chunks=(1 << 20,))
-    assert findings(path)["hdf5-shape-bomb"].where == "all datasets"
+    assert findings(path)["hdf5-shape-bomb"].where.split(", ") == sorted(f"part{number}" for number in range(20))
+
+
+def test_layer_of_zeros_that_was_packed_again(tmp_path: Path) -> None:
+    config = model(layer("Embedding", "table", input_dim=70_000, output_dim=1_000))
+    path = builders.h5(tmp_path / "model.h5", config)
+    chunk = zlib.compress(bytes(1000 * 1000 * 4), 9)
+
+    def packed(rows: int) -> None:
+        with h5py.File(path, "a") as file:
+            file.pop("model_weights/score/table", None)
+            shape = (70_000, 1_000)
+            table = file["model_weights/score"].create_dataset(
+                "table", shape, "float32", chunks=(1000, 1000), compression="gzip"
+            )
+            for row in range(0, rows, 1000):
+                table.id.write_direct_chunk((row, 0), chunk)
+
+    packed(70_000)
+    assert safety.check(read(path)) == ()
+    packed(69_000)
+    assert findings(path)["hdf5-shape-bomb"].where == "model_weights/score/table"
+    packed(70_000)
+    with h5py.File(path, "a") as file:
+        file.attrs["model_config"] = json.dumps(builders.dense())
+    assert findings(path)["hdf5-shape-bomb"].where == "model_weights/score/table"
+
+
+def test_bytes_before_hdf5(tmp_path: Path) -> None:
+    whole = builders.h5(tmp_path / "whole.h5")
+    path = tmp_path / "model.h5"
+    with h5py.File(path, "w", userblock_size=512) as file, h5py.File(whole) as other:
+        for name in other:
+            other.copy(name, file)
+        for name, value in other.attrs.items():
+            file.attrs[name] = value
+    assert (read(path).format, read(path).problems, safety.check(read(path))) == ("h5", (), ())
+    for head in (b"#!/bin/sh\n", b"PK\x03\x04"):
+        path.write_bytes(head + path.read_bytes()[len(head) :])
+        assert (read(path).format, read(path).problems) == ("h5", ())
+        assert findings(path)["ambiguous-content"].where == "user block"
+
+
+def test_soft_links(tmp_path: Path) -> None:
+    def linked(**links: str) -> Path:
+        def change(group: h5py.Group) -> None:
+            for name, target in links.items():
+                group[name] = h5py.SoftLink(target)
+
+        return in_keras(tmp_path, builders.dense(), **{"model.weights.h5": weights(change)})
+
+    for fine in ({"bad": "0"}, {"bad": "/layers/dense/vars/0"}, {"bad": "good", "good": "0"}, {"bad": "/nowhere"}):
+        path = linked(**fine)
+        assert (failing(path), notes(path)) == ([], ["hdf5-soft-link"])
+    for looped in ({"bad": "bad"}, {"bad": "."}, {"bad": "/layers"}, {"bad": "good", "good": "bad"}, {"bad": "../.."}):
+        assert "vars/bad" in findings(linked(**looped))["hdf5-cycle"].where
+    path = builders.h5(tmp_path / "model.h5")
+    with h5py.File(path, "a") as file:
+        file.move("model_weights/score/score/bias:0", "bias")
+        file["model_weights/score/score/bias:0"] = h5py.SoftLink("/bias")
+    assert read(path).problems == ()
 
 
 def test_unusual_weights_that_do_no_harm(tmp_path: Path) -> None:
-    soft = weights(lambda group: group.__setitem__("bad", h5py.SoftLink("/layers")))
-    path = in_keras(tmp_path, builders.dense(), **{"model.weights.h5": soft})
-    assert (failing(path), notes(path)) == ([], ["hdf5-soft-link"])
-    path = in_keras(tmp_path, builders.dense(), **{"model.weights.h5": weights(plugin_filter)})
-    assert (failing(path), notes(path)) == ([], ["hdf5-filter-plugin"])
     packed = weights(lambda group: group.create_dataset("1", data=np.zeros(1 << 20, "float32"), compression="gzip"))
     assert safety.check(read(in_keras(tmp_path, builders.dense(), **{"model.weights.h5": packed}))) == ()
 
@@ -553,6 +652,13 @@ def test_pickled_weights(tmp_path: Path) -> None:
     with zipfile.ZipFile(store, "w") as archive:
         archive.writestr("plain.npy", header.getvalue())
     assert failing(npz(tmp_path, store.getvalue())) == ["hdf5-shape-bomb"]
+    store = io.BytesIO()
+    np.save(store, np.array([{"0": 1}], dtype=object))
+    path = in_keras(tmp_path, builders.dense(), **{"assets/words.npy": store.getvalue()})
+    assert findings(path)["pickled-weights"].where == "assets/words.npy"
+    store = io.BytesIO()
+    np.save(store, np.ones(3))
+    assert safety.check(read(in_keras(tmp_path, builders.dense(), **{"assets/words.npy": store.getvalue()}))) == ()
 
 
 # SavedModels
@@ -652,6 +758,8 @@ def graph(tmp_path: Path) -> Graph:
         ("DataServiceDatasetV4", "graph-network-access"),
         ("EagerPyFunc", "graph-python-call"),
         ("XlaCustomCallV2", "graph-python-call"),
+        ("PyCall", "graph-python-call"),
+        ("ShellExecute", "graph-custom-op"),
         ("Abort", "graph-abort"),
         ("DatasetFromGraph", "uninspectable-content"),
     ],
@@ -705,6 +813,14 @@ def test_only_parts_that_nothing_runs(graph: Graph) -> None:
         entry.value.node_list.value.append("reader")
         assert failing(graph.write()) == ["graph-file-access"]
         del graph.meta.collection_def[:]
+    # No training has its graph write files.
+    graph.node("writer", "WriteFile")
+    assert [one.where for one in safety.check(read(graph.write())) if one.fails] == ["graph node writer: WriteFile"]
+    graph.nodes.pop()
+    # TensorFlow 2 saves what is run and nothing else.
+    graph.meta.object_graph_def.nodes.add()
+    assert failing(graph.write()) == ["graph-file-access"]
+    del graph.meta.object_graph_def.nodes[:]
     # Nothing says what is run where there is no signature.
     del graph.meta.signature_def[:]
     assert failing(graph.write()) == ["graph-file-access"]
@@ -797,7 +913,7 @@ def test_initializers_of_local_variables_are_run(graph: Graph) -> None:
 
 def test_function_that_may_stand_in_for_another_is_run(graph: Graph) -> None:
     body = graph.function("gpu_lstm_6", "x")
-    graph.node("bad", "WriteFile", "x", within=body)
+    graph.node("bad", "TFRecordDataset", "x", within=body)
     graph.node("unused", "PartitionedCall", f="gpu_lstm_6")
     graph.node("y", "NoOp")
     path = graph.write()
@@ -903,6 +1019,10 @@ def test_tensors_larger_than_a_machine(graph: Graph) -> None:
     graph.numbers("dims", 1 << 20, 1 << 20)
     graph.node("y", "Fill", "dims", "zero")
     assert findings(graph.write())["graph-bomb"].where == "graph node y: Fill"
+    for op, inputs in {"Tile": ("x", "dims"), "LinSpace": ("x", "x", "dims"), "OneHot": ("x", "dims")}.items():
+        graph.nodes[1].op = op
+        graph.nodes[1].input[:] = inputs
+        assert findings(graph.write())["graph-bomb"].where == f"graph node y: {op}"
     graph.nodes[1].op = "NoOp"
     graph.nodes[0].attr[0].value.tensor.tensor_shape.dim[0].size = 1 << 40
     assert findings(graph.write())["graph-bomb"].where == "graph node dims: Const"
