@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -42,6 +43,9 @@ def text_hazards(text: str | bytes, document: str, place: str = "", elements: in
     content, twice = parsed(text)
     for key in twice:
         yield Hazard(safety.AMBIGUOUS, document, f"the key {key!r} twice in one object: parsers differ on which counts")
+    if isinstance(text, bytes) and json.detect_encoding(text) not in ("utf-8", "utf-8-sig"):
+        coded = json.detect_encoding(text)
+        yield Hazard(safety.AMBIGUOUS, document, f"is in {coded}: Keras writes UTF-8, and other readers see no JSON")
     yield from hazards(content, place, elements)
 
 
@@ -103,6 +107,8 @@ def _object(node: Node, elements: int | None) -> Iterator[Hazard]:
         yield Hazard(safety.VOCABULARY_FILE, place, f"opens {path!r} for its vocabulary")
     if name == "DTypePolicyMap":
         yield from _patterns(config, place)
+    if name == "Lambda":
+        yield from _named_functions(config, place)
     yield from operations.hazards(name, node.value, place)
     if is_builtin(name, "layer"):
         yield from _sizes(config, place, elements)
@@ -113,6 +119,16 @@ def _object(node: Node, elements: int | None) -> Iterator[Hazard]:
         for key, item in texts(config):
             if _ADDRESS.fullmatch(item):
                 yield Hazard(safety.REMOTE_RESOURCE, place, f"{name} is given {key}={item[:200]!r}", fails=False)
+
+
+def _named_functions(config: Mapping[str, Any], place: str) -> Iterator[Hazard]:
+    """Functions a Lambda of Keras 2 has by name, with their modules beside them."""
+    for key, beside in (("function", "module"), ("output_shape", "output_shape_module"), ("mask", "mask_module")):
+        name, module = config.get(key), config.get(beside)
+        if isinstance(name, str) and isinstance(module, str) and config.get(f"{key}_type") != "lambda":
+            found = hazard_of(module, name, True)
+            if found is not None and found[2]:
+                yield Hazard(found[0], place, found[1])
 
 
 def _sizes(config: Mapping[str, Any], place: str, elements: int | None) -> Iterator[Hazard]:

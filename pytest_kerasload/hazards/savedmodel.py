@@ -55,7 +55,7 @@ def _paths(directory: Path) -> Iterator[Hazard]:
             path = Path(parent) / name
             if path.is_symlink():
                 target = path.resolve()
-                if not target.is_relative_to(top) and not _CONTENT_ADDRESS.search(target.as_posix()):
+                if not target.is_relative_to(top) and not _CONTENT_ADDRESS.search(target.name):
                     place = path.relative_to(directory).as_posix()
                     yield Hazard(safety.SYMLINK, place, f"a symbolic link to {os.readlink(path)}")
 
