@@ -122,7 +122,13 @@ def in_object_graph(directory: Path, config: Json) -> Path:
     return saved_model(directory, described)
 
 
-CONTAINERS: list[Container] = [in_h5, in_keras, in_metadata, in_object_graph]
+def in_folder(directory: Path, config: Json) -> Path:
+    path = builders.unpacked(directory / "model")
+    (path / "config.json").write_text(json.dumps(config))
+    return path
+
+
+CONTAINERS: list[Container] = [in_h5, in_keras, in_folder, in_metadata, in_object_graph]
 
 BAD_LAYERS: dict[str, tuple[Json, str]] = {
     "keras3 lambda": (
@@ -487,6 +493,44 @@ def test_deflated_weights_are_looked_into(tmp_path: Path) -> None:
         for name, content in held.items():
             archive.writestr(name, content)
     assert safety.check(read(path)) == ()
+
+
+# Unpacked archives
+
+
+def test_symbolic_links_in_a_folder(tmp_path: Path) -> None:
+    path = builders.unpacked(tmp_path / "model")
+    (tmp_path / "blobs").mkdir()
+    os.rename(path / "config.json", tmp_path / "blobs" / ("0a" * 20))
+    os.symlink(f"../blobs/{'0a' * 20}", path / "config.json")
+    assert safety.check(read(path)) == ()
+    (path / "assets").mkdir()
+    (tmp_path / "secret").write_text("")
+    os.symlink("../../secret", path / "assets" / "words.txt")
+    assert findings(path)["artifact-symlink"].where == "assets/words.txt"
+
+
+def test_what_stands_beside_a_model_in_a_folder(tmp_path: Path) -> None:
+    path = builders.unpacked(tmp_path / "model")
+    (path / "README.md").write_text("#! a card")
+    (path / ".git").mkdir()
+    (path / ".git" / "hook.sh").write_text("#!/bin/sh")
+    assert safety.check(read(path)) == ()
+    (path / "train.py").write_text("")
+    assert (failing(path), notes(path)) == ([], ["code-in-archive"])
+    (path / "assets").mkdir()
+    (path / "assets" / "words.txt").write_text("#!/bin/sh")
+    assert findings(path)["code-in-archive"].where in ("assets/words.txt", "train.py")
+    assert failing(path) == ["code-in-archive"]
+
+
+def test_weights_in_a_folder(tmp_path: Path) -> None:
+    path = builders.unpacked(tmp_path / "model")
+    (path / "model.weights.h5").write_bytes(weights(BAD_WEIGHTS["external link"][0]))
+    assert findings(path)["hdf5-external-data"].where == "model.weights.h5: layers/dense/vars/bad"
+    (path / "model.weights.h5").unlink()
+    np.savez(path / "model.weights.npz", dense=np.array({"0": 1}, dtype=object))
+    assert findings(path)["pickled-weights"].where == "model.weights.npz: dense"
 
 
 # Weights

@@ -11,6 +11,7 @@ from typing import Any
 
 from pytest_kerasload.artifacts import specs
 from pytest_kerasload.artifacts.configs import objects_in
+from pytest_kerasload.artifacts.folder import Folder
 from pytest_kerasload.artifacts.hdf5 import contents_of, damage, first_line, without_weights
 from pytest_kerasload.artifacts.layers import is_object
 from pytest_kerasload.artifacts.record import Artifact, SavedWith, Weights
@@ -45,6 +46,11 @@ def read(path: Path) -> Artifact:
         return Artifact(path, "unknown", readable=False, problems=(_broken(path, error),))
 
 
+def read_folder(path: Path) -> Artifact:
+    """What an unpacked archive says of itself."""
+    return _read(path, Folder(path))
+
+
 def _broken(path: Path, error: BaseException) -> Finding:
     size = path.stat().st_size
     if not _has_directory(path):
@@ -63,7 +69,7 @@ def _has_directory(path: Path) -> bool:
         return b"PK\x05\x06" in file.read()
 
 
-def _read(path: Path, archive: zipfile.ZipFile) -> Artifact:
+def _read(path: Path, archive: zipfile.ZipFile | Folder) -> Artifact:
     members = archive.namelist()
     store = next((name for name in _WEIGHTS if name in members), None)
     if "config.json" not in members and store is None and "metadata.json" not in members:
@@ -118,9 +124,11 @@ def _is_bomb(info: zipfile.ZipInfo) -> bool:
     return info.file_size > 256 * 1024 * 1024 and info.file_size > 100 * info.compress_size
 
 
-def _bad_members(path: Path, archive: zipfile.ZipFile) -> list[Finding]:
+def _bad_members(path: Path, archive: zipfile.ZipFile | Folder) -> list[Finding]:
     """Every member whose content does not come out whole; reading one to its end checks its CRC."""
-    problems = []
+    problems: list[Finding] = []
+    if isinstance(archive, Folder):
+        return problems
     for info in archive.infolist():
         if info.is_dir() or _is_bomb(info):
             continue
@@ -137,7 +145,7 @@ def _bad_members(path: Path, archive: zipfile.ZipFile) -> list[Finding]:
     return problems
 
 
-def _json(path: Path, archive: zipfile.ZipFile, name: str, problems: list[Finding]) -> dict[str, Any] | None:
+def _json(path: Path, archive: zipfile.ZipFile | Folder, name: str, problems: list[Finding]) -> dict[str, Any] | None:
     written = b""
     try:
         with archive.open(name) as member:
@@ -166,7 +174,7 @@ def _weights(path: Path, store: str, problems: list[Finding]) -> Weights:
     if store.endswith(".npz"):
         # Its arrays hold pickled dicts: there is nothing to count without running them.
         return Weights(None, style="npz")
-    found, said = contents_of(path, store)
+    found, said = contents_of(path / store) if path.is_dir() else contents_of(path, store)
     if found is None or found["weights_error"]:
         said = said or f"the HDF5 library says {found['weights_error'] if found else ''}"
         problems.append(damage(f"{store} in {path.name}", said))

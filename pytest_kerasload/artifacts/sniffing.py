@@ -22,6 +22,7 @@ _OTHER_HDF5_SUFFIXES = (".nc", ".nc4", ".mat", ".h5ad", ".loom")
 _ZIP_SIGNATURES = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
 _PACKED_SIGNATURES = (b"BZh", b"\xfd7zXZ\x00", b"7z\xbc\xaf\x27\x1c", b"\x28\xb5\x2f\xfd", b"Rar!\x1a\x07")
 _HTML = re.compile(rb"\s*(?:\xef\xbb\xbf)?\s*<(?:!doctype\s+html|html|head|body|\?xml|!--)", re.IGNORECASE)
+_STORES = ("model.weights.h5", "model.weights.npz", "model.weights.json")
 _HEAD = 4096
 _SCANNED = 4 * 1024 * 1024
 """How much of either end of an HDF5 file is searched for marks of Keras: names of groups and attributes of the
@@ -130,6 +131,36 @@ def _has_keras_marks(file: BinaryIO) -> bool:
             if content.find(b"layers\x00", start, end) >= 0 and content.find(b"vars\x00", start, end) >= 0:
                 return True
     return False
+
+
+def directory_marker(directory: Path) -> Path | None:
+    """The file that makes ``directory`` an artifact, on which its items hang; None where it is none."""
+    return savedmodel_marker(directory) or keras_marker(directory)
+
+
+def keras_marker(directory: Path) -> Path | None:
+    """The file that makes ``directory`` an unpacked ``.keras``: ``config.json``, beside others that Keras puts there.
+
+    ``save_model(..., zipped=False)`` of Keras 3 writes it, and what it uploads to Hugging Face.
+    """
+    config = directory / "config.json"
+    if not config.is_file():
+        return None
+    return config if any(os.path.lexists(directory / name) for name in _STORES) or _is_ours(directory) else None
+
+
+def _is_ours(directory: Path) -> bool:
+    """Whether ``metadata.json`` is Keras': many a tool has a file of that name."""
+    try:
+        with (directory / "metadata.json").open("rb") as file:
+            return b'"keras_version"' in file.read(_HEAD)
+    except OSError:
+        return False
+
+
+def is_part(path: Path) -> bool:
+    """Whether a file is part of the unpacked ``.keras`` that its directory is, and no artifact of its own."""
+    return path.name.startswith("model.weights.") and keras_marker(path.parent) is not None
 
 
 def savedmodel_marker(directory: Path) -> Path | None:

@@ -42,20 +42,23 @@ _SMALL = 1 << 20
 _NAMED = 20
 
 
-def hazards(path: Path, member: str = "") -> tuple[list[Hazard], dict[str, str]]:
+def hazards(path: Path, member: str = "", document: str = "") -> tuple[list[Hazard], dict[str, str]]:
     """The hazards of a file, or of a member of an archive, and its configurations as written.
 
+    ``document`` is the name of a file that is part of an unpacked archive.
     ChildGone or RuntimeError, and what else :func:`isolated` raises, where the file cannot be gone through.
     """
-    found = isolated(scanned, str(path), member)
+    found = isolated(scanned, str(path), member, document)
     return [Hazard(cause(code), *told) for code, *told in found["hazards"]], found["configs"]
 
 
-def scanned(path: str, member: str) -> dict[str, Any]:
+def scanned(path: str, member: str, document: str) -> dict[str, Any]:
     """What :func:`hazards` gives, as JSON values."""
     if not member:
+        beside = Path(path).with_name("config.json")
+        config = beside.read_bytes() if document and beside.is_file() else b""
         with h5py.File(path, "r") as file:
-            return _scanned(file, "")
+            return _scanned(file, document, config)
     with zipfile.ZipFile(path) as archive, archive.open(member) as packed:
         # Keras stores members uncompressed, and then nothing is copied.
         stored = archive.getinfo(member).compress_type == zipfile.ZIP_STORED
