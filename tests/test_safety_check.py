@@ -458,6 +458,24 @@ def test_archive_with_a_comment_and_large_fields(tmp_path: Path) -> None:
     assert safety.check(read(path)) == ()
 
 
+def test_unsafe_archives_are_not_stopped_before_they_are_looked_at(tmp_path: Path) -> None:
+    path = builders.keras(tmp_path / "model.keras")
+    with zipfile.ZipFile(path, "a") as archive, pytest.warns(UserWarning, match="Duplicate name"):
+        archive.writestr("model.weights.h5", b"")
+    assert read(path).readable
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("model.weights.h5", b"")
+        archive.writestr("config.json", bytes(1000))
+        archive.infolist()[-1].file_size = 1 << 40
+    assert read(path).readable
+    assert findings(path)["archive-bomb"].where == "config.json"
+    folder = builders.unpacked(tmp_path / "folder")
+    (folder / "model.weights.h5").unlink()
+    (folder / "model.weights.h5").symlink_to("/nowhere/model.weights.h5")
+    assert read(folder).readable
+    assert findings(folder)["artifact-symlink"].where == "model.weights.h5"
+
+
 def test_symbolic_link_and_encryption_in_an_archive(tmp_path: Path) -> None:
     path = builders.keras(tmp_path / "model.keras")
     with zipfile.ZipFile(path, "a") as archive:

@@ -85,7 +85,12 @@ def _read(path: Path, archive: zipfile.ZipFile | Folder) -> Artifact:
                     f"{path.name} has no {name}: it holds {', '.join(members[:5])}", where=name
                 )
             )
-    config = _json(path, archive, "config.json", problems) if "config.json" in members else None
+    # What the safety check has to tell must not end here: there are loaders that take the other of two members.
+    there = {name for name in ("config.json", store) if name in members}
+    unsafe = {name for name in there if members.count(name) > 1 or _bomb_in(archive, name)}
+    config = None
+    if "config.json" in there and not _bomb_in(archive, "config.json"):
+        config = _json(path, archive, "config.json", problems)
     if config is not None and not is_object(config):
         problems.append(
             causes.CONFIG_NOT_JSON.finding(
@@ -99,7 +104,7 @@ def _read(path: Path, archive: zipfile.ZipFile | Folder) -> Artifact:
     training = config.get("compile_config") if config is not None else None
     training = training if isinstance(training, dict) else None
     weights = Weights(None)
-    if store is not None and store not in bad and not _is_bomb(archive.getinfo(store)):
+    if store is not None and store not in bad and not _bomb_in(archive, store):
         weights = _weights(path, store, problems)
     objects = objects_in(config, training)
     if weights.elements == 0:
@@ -107,7 +112,9 @@ def _read(path: Path, archive: zipfile.ZipFile | Folder) -> Artifact:
     return Artifact(
         path,
         "keras",
-        readable=config is not None and store is not None and not bad.intersection({"config.json", store}),
+        readable=(config is not None or "config.json" in unsafe)
+        and store is not None
+        and not (bad - unsafe).intersection({"config.json", store}),
         problems=tuple(problems),
         saved_with=_saved_with(metadata),
         config=config,
@@ -117,6 +124,10 @@ def _read(path: Path, archive: zipfile.ZipFile | Folder) -> Artifact:
         outputs=specs.outputs_of(config) if config is not None else (),
         weights=weights,
     )
+
+
+def _bomb_in(archive: zipfile.ZipFile | Folder, name: str) -> bool:
+    return _is_bomb(archive.getinfo(name))
 
 
 def _is_bomb(info: zipfile.ZipInfo) -> bool:
