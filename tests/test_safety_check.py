@@ -29,6 +29,7 @@ from pytest_kerasload.artifacts.reading import read
 from pytest_kerasload.checks import safety
 from pytest_kerasload.findings import Finding
 from pytest_kerasload.hazards.messages import message
+from pytest_kerasload.hazards.patterns import is_exponential
 
 CODE = base64.encodebytes(marshal.dumps((lambda x: x).__code__)).decode("ascii")
 """What Keras stores of a lambda; the marked payload of these tests, and an inert one."""
@@ -198,6 +199,7 @@ BAD_LAYERS: dict[str, tuple[Json, str]] = {
     "shape": (layer("Reshape", target_shape=[1, 1 << 40]), "config-bomb"),
     "built": ({**layer("Dense", units=2), "build_config": {"input_shape": [None, 1 << 40]}}, "config-bomb"),
     "embedding": (layer("Embedding", input_dim=1 << 19, output_dim=1 << 19), "config-bomb"),
+    "kernel": (layer("Conv2D", filters=1 << 19, kernel_size=[1 << 10, 1 << 10]), "config-bomb"),
     "patterns": (
         layer("Dense", units=2, dtype=layer("DTypePolicyMap", policy_map={"(a+)+$": "float16"})),
         "config-bomb",
@@ -340,6 +342,31 @@ def test_what_is_worth_a_look_does_not_fail(tmp_path: Path, name: str) -> None:
 # JSON and containers that can be read in two ways
 
 
+@pytest.mark.parametrize(
+    "pattern", ["(a+)+$", "(a*)*b", "((a+)b?)+$", "(?:a|aa)+$", "(a|a)*$", "(x{2,})*", r"(\\w+/?)+"]
+)
+def test_patterns_of_exponential_time(pattern: str) -> None:
+    assert is_exponential(pattern)
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        *(
+            "dense",
+            ".*/dense_[0-9]+",
+            "^encoder/(attn|mlp)/.*$",
+            "(dense|dense_1)/kernel",
+            "(block_)?[0-9]+",
+            r"a\(+b+",
+        ),
+        *("(attn|mlp)*", "(a{2})+", "[(+]+(a)+", "((a)(b))+", "(", ")+", "*"),
+    ],
+)
+def test_honest_patterns(pattern: str) -> None:
+    assert not is_exponential(pattern)
+
+
 def test_key_that_is_there_twice(tmp_path: Path) -> None:
     written = json.dumps(model(layer("Dense", units=2))).replace('"units": 2', '"units": 2, "units": 3')
     assert findings(in_keras(tmp_path, written))["ambiguous-content"].where == "config.json"
@@ -430,6 +457,14 @@ def test_names_of_members(tmp_path: Path) -> None:
     for start in (b"\x7fELF\x02", b"#!/bin/sh\n", pickle.dumps(0)):
         path = in_keras(tmp_path, model(), **{"assets/words.txt": start})
         assert findings(path)["code-in-archive"].where == "assets/words.txt"
+
+
+def test_members_whose_names_are_read_in_two_ways(tmp_path: Path) -> None:
+    assert findings(in_keras(tmp_path, model(), **{"CONFIG.json": b""}))["ambiguous-content"].where == "config.json"
+    assert findings(in_keras(tmp_path, model(), **{"../x/": b""}))["path-traversal"].where == "../x/"
+    path = in_keras(tmp_path, model(), **{"assets/a.py.txt": b""})
+    path.write_bytes(path.read_bytes().replace(b"a.py.txt", b"a.py\0txt"))
+    assert findings(path)["ambiguous-content"].where == "assets/a.py"
 
 
 def test_bytes_before_an_archive(tmp_path: Path) -> None:

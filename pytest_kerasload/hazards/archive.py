@@ -41,7 +41,7 @@ def hazards(path: Path, elements: int | None = None) -> Iterator[Hazard]:
     with zipfile.ZipFile(path) as archive, path.open("rb") as file:
         members = [info for info in archive.infolist() if not info.is_dir()]
         yield from _polyglot(archive, file)
-        yield from _names(members)
+        yield from _names(archive.infolist())
         yield from _headers(members, file)
         yield from _sizes(archive, members)
         for info in members:
@@ -75,11 +75,14 @@ def _name_and_extra(file: IO[bytes], info: zipfile.ZipInfo) -> int:
 
 
 def _names(members: list[zipfile.ZipInfo]) -> Iterator[Hazard]:
-    counted = Counter(posixpath.normpath(info.filename.replace("\\", "/")) for info in members)
+    # Unpacked on Windows and macOS, names that differ in their case alone are one file.
+    spelled = [posixpath.normpath(info.filename.replace("\\", "/")) for info in members]
+    counted = Counter(name.casefold() for name in spelled)
     for name, times in counted.items():
         if times > 1:
+            place = next(one for one in spelled if one.casefold() == name)
             yield Hazard(
-                safety.AMBIGUOUS, name, f"a member that is there {times} times: loaders differ on which counts"
+                safety.AMBIGUOUS, place, f"a member that is there {times} times: loaders differ on which counts"
             )
     for info in members:
         name = info.filename
@@ -87,6 +90,9 @@ def _names(members: list[zipfile.ZipInfo]) -> Iterator[Hazard]:
             yield Hazard(safety.PATH_TRAVERSAL, name, "a member that is unpacked outside of the archive's folder")
         if stat.S_ISLNK(info.external_attr >> 16):
             yield Hazard(safety.SYMLINK, name, "a member that is a symbolic link")
+        if "\0" in info.orig_filename:
+            text = f"a member that is called {info.orig_filename!r}: readers differ on where the name ends"
+            yield Hazard(safety.AMBIGUOUS, name, text)
         if info.flag_bits & _ENCRYPTED:
             yield Hazard(safety.UNINSPECTABLE, name, "an encrypted member")
         if name.lower().endswith(CODE_SUFFIXES):

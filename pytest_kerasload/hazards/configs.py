@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -14,6 +15,7 @@ from pytest_kerasload.hazards import operations
 from pytest_kerasload.hazards.bytecode import is_dump, is_marshalled, is_pickled
 from pytest_kerasload.hazards.documents import Node, label, nodes, parsed, texts
 from pytest_kerasload.hazards.hazard import Hazard
+from pytest_kerasload.hazards.patterns import is_exponential
 from pytest_kerasload.hazards.references import hazard_of
 
 _LARGEST = 1 << 33
@@ -34,8 +36,6 @@ _SIZES = _WEIGHT_SIZES | frozenset(
 )
 _LOOKUPS = frozenset({"StringLookup", "IntegerLookup", "TextVectorization", "IndexLookup"})
 _ADDRESS = re.compile(r"(?:https?|ftp|gs|s3|hdfs)://\S+", re.IGNORECASE)
-_NESTED_QUANTIFIER = re.compile(r"\((?:[^()\\]|\\.)*[+*}](?:[^()\\]|\\.)*\)(?:[+*]|\{\d*,)")
-"""A repeated group with a repetition inside, such as ``(a+)+``: matching takes time exponential in the text."""
 
 
 def text_hazards(text: str | bytes, document: str, place: str = "", elements: int | None = None) -> Iterator[Hazard]:
@@ -142,6 +142,11 @@ def _sizes(config: Mapping[str, Any], place: str, elements: int | None) -> Itera
                 place,
                 f"{key} is {largest:,}, and all weights of the artifact together are {elements:,} numbers",
             )
+    kernel = [config.get("filters"), *_numbers(config.get("kernel_size"))]
+    if all(isinstance(number, int) for number in kernel):
+        wanted = math.prod(kernel)  # type: ignore[arg-type]
+        if wanted >= _LARGEST and (elements or 0) < wanted:
+            yield Hazard(safety.CONFIG_BOMB, place, f"filters times kernel_size is {wanted:,}: so much is not stored")
     rows, columns = config.get("input_dim"), config.get("output_dim")
     if isinstance(rows, int) and isinstance(columns, int) and rows < _LARGEST > columns:
         wanted = rows * columns
@@ -164,7 +169,7 @@ def _numbers(value: Any) -> Iterator[int]:
 def _patterns(config: Mapping[str, Any], place: str) -> Iterator[Hazard]:
     policies = config.get("policy_map")
     for pattern in policies if isinstance(policies, Mapping) else ():
-        if _NESTED_QUANTIFIER.search(pattern):
+        if is_exponential(pattern):
             yield Hazard(
                 safety.CONFIG_BOMB, place, f"the pattern {pattern[:100]!r} takes exponential time to match layer names"
             )
