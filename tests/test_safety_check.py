@@ -28,6 +28,7 @@ from pytest_kerasload.artifacts.protos import DTYPES
 from pytest_kerasload.artifacts.reading import read
 from pytest_kerasload.checks import safety
 from pytest_kerasload.findings import Finding
+from pytest_kerasload.hazards.cycles import looped
 from pytest_kerasload.hazards.messages import message
 from pytest_kerasload.hazards.patterns import is_exponential
 
@@ -713,8 +714,15 @@ def test_soft_links(tmp_path: Path) -> None:
     for fine in ({"bad": "0"}, {"bad": "/layers/dense/vars/0"}, {"bad": "good", "good": "0"}, {"bad": "/nowhere"}):
         path = linked(**fine)
         assert (failing(path), notes(path)) == ([], ["hdf5-soft-link"])
-    for looped in ({"bad": "bad"}, {"bad": "."}, {"bad": "/layers"}, {"bad": "good", "good": "bad"}, {"bad": "../.."}):
-        assert "vars/bad" in findings(linked(**looped))["hdf5-cycle"].where
+    for back in ({"bad": "bad"}, {"bad": "."}, {"bad": "/layers"}, {"bad": "good", "good": "bad"}, {"bad": "../.."}):
+        assert "vars/bad" in findings(linked(**back))["hdf5-cycle"].where
+    assert looped({"a/x": "b", "b/y": "c", "c/z": "a", "d": "a/x", "e": "f"}) == {"a/x", "b/y", "c/z"}
+    chain = {f"a/{number}": f"a/{number + 1}" for number in range(5000)}
+    assert looped(chain) == set()
+    assert looped({**chain, "a/5000": "a/0"}) == {*chain, "a/5000"}
+    assert looped({"/".join(["g"] * number): "" for number in range(1, 1500)}) == {
+        "/".join(["g"] * number) for number in range(1, 1500)
+    }
     path = builders.h5(tmp_path / "model.h5")
     with h5py.File(path, "a") as file:
         file.move("model_weights/score/score/bias:0", "bias")

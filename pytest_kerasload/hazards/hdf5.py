@@ -13,7 +13,7 @@ import posixpath
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -23,6 +23,7 @@ from pytest_kerasload.artifacts.isolation import isolated
 from pytest_kerasload.artifacts.weights import text
 from pytest_kerasload.causes import safety
 from pytest_kerasload.causes.catalogue import cause
+from pytest_kerasload.hazards.cycles import looped
 from pytest_kerasload.hazards.hazard import BOMB_BYTES, BOMB_RATIO, Hazard, size, unfolds
 
 _OWN_FILTERS = frozenset({1, 2, 3, 4, 5, 6, 32000})
@@ -147,7 +148,7 @@ def hazards_in(file: h5py.File, document: str = "", known: frozenset[int] = froz
         claim = f"the datasets claim {size(declared)} together, and {size(stored)} are stored"
         for place in thin[:_NAMED] or [document or "all datasets"]:
             yield Hazard(safety.HDF5_BOMB, place, claim)
-    for link in _cycles(soft):
+    for link in sorted(looped(soft)):
         yield Hazard(
             safety.HDF5_CYCLE, _place(document, link), f"a soft link that leads back to itself, {soft[link]!r}"
         )
@@ -164,30 +165,6 @@ def _user_block(file: h5py.File, document: str) -> Iterator[Hazard]:
                 f"{length} bytes before the HDF5 content, beginning {head[:8]!r}: another reader takes them for it"
             )
             yield Hazard(safety.AMBIGUOUS, "user block", text_of)
-
-
-def _cycles(soft: Mapping[str, str]) -> Iterator[str]:
-    """The soft links by which a reader who follows them comes back to where he was; ``soft`` has their targets."""
-    below: dict[str, list[str]] = {}
-    for link in soft:
-        at = link
-        while True:
-            below.setdefault(at, []).append(link)
-            if not at:
-                break
-            at = at.rpartition("/")[0]
-    for start in soft:
-        seen: set[str] = set()
-        # Through its target a reader comes to every link below, and to what those lead to.
-        waiting = [soft[start]]
-        while waiting:
-            target = waiting.pop()
-            for link in below.get(target, []):
-                if link not in seen:
-                    seen.add(link)
-                    waiting.append(soft[link])
-        if start in seen:
-            yield start
 
 
 def _place(document: str, path: str) -> str:
