@@ -146,6 +146,12 @@ BAD_LAYERS: dict[str, tuple[Json, str]] = {
         "lambda-bytecode",
     ),
     "keras2 lambda as text": (layer("Lambda", function=CODE, function_type="lambda"), "lambda-bytecode"),
+    "keras2 lambda that is no bytecode": (
+        layer("Lambda", function=["cHJpbnQoJ2hpJyk=", None, None], function_type="lambda"),
+        "lambda-bytecode",
+    ),
+    "lambda as source": (layer("Lambda", function="lambda x: x", function_type="function"), "lambda-bytecode"),
+    "call as source": (layer("Lambda", function="__import__('os').getcwd()"), "lambda-bytecode"),
     "keras2 lambda in disguise": (layer("Lambda", function=f"!{CODE}", function_type="lambda"), "lambda-bytecode"),
     "keras2.0 lambda": (
         layer("Lambda", function="ã\x01\x00\x00\x00" + 40 * "ÿ", function_type="lambda"),

@@ -35,6 +35,10 @@ _SIZES = _WEIGHT_SIZES | frozenset(
     }
 )
 _LOOKUPS = frozenset({"StringLookup", "IntegerLookup", "TextVectorization", "IndexLookup"})
+_FUNCTIONS = frozenset({"function", "output_shape", "mask"})
+"""What a Lambda of Keras 2 keeps as code."""
+
+_SOURCE = re.compile(r"[(;=\n]|\blambda\b.*:")
 _ADDRESS = re.compile(r"(?:https?|ftp|gs|s3|hdfs)://\S+", re.IGNORECASE)
 
 
@@ -67,8 +71,10 @@ def _code(node: Node) -> Iterator[Hazard]:
         return
     found = False
     for key, item in value.items():
-        typed = value.get(f"{key}_type") == "lambda"
-        if (typed or (key in ("function", "output_shape", "mask") and isinstance(item, list))) and is_dump(item):
+        typed = value.get(f"{key}_type") == "lambda" and isinstance(item, (str, list))
+        kept = key in _FUNCTIONS
+        # A Lambda unmarshals what is said to be one, whatever it looks like.
+        if (typed and kept) or ((typed or (kept and isinstance(item, list))) and is_dump(item)):
             what = "a function" if key == "function" else f"{key}: a function"
             yield Hazard(safety.LAMBDA_BYTECODE, node.owner or node.place or "config", f"{what} as Python bytecode")
             found = True
@@ -125,7 +131,11 @@ def _named_functions(config: Mapping[str, Any], place: str) -> Iterator[Hazard]:
     """Functions a Lambda of Keras 2 has by name, with their modules beside them."""
     for key, beside in (("function", "module"), ("output_shape", "output_shape_module"), ("mask", "mask_module")):
         name, module = config.get(key), config.get(beside)
-        if isinstance(name, str) and isinstance(module, str) and config.get(f"{key}_type") != "lambda":
+        if isinstance(name, str) and config.get(f"{key}_type") != "lambda" and _SOURCE.search(name):
+            yield Hazard(
+                safety.LAMBDA_BYTECODE, place, f"{key}: Python code as text, where the name of a function belongs"
+            )
+        elif isinstance(name, str) and isinstance(module, str) and config.get(f"{key}_type") != "lambda":
             found = hazard_of(module, name, True)
             if found is not None and found[2]:
                 yield Hazard(found[0], place, found[1])
