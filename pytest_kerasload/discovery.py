@@ -55,7 +55,7 @@ def _loops(directory: Path, root: Path) -> bool:
 def lost(directory: Path) -> list[Path]:
     """Links in a directory that are named like a model and lead to nothing: an artifact that was not fetched."""
     found = (path for path in directory.iterdir() if path.is_symlink() and not path.exists())
-    return sorted(path for path in found if is_artifact(path))
+    return sorted(path for path in found if is_artifact(path) and not is_part(path))
 
 
 def is_collected(path: Path, roots: tuple[Path, ...]) -> bool:

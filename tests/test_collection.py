@@ -128,6 +128,9 @@ def test_an_unpacked_archive_is_one_artifact(pytester: pytest.Pytester) -> None:
     assert "artifacts/ranker/config.json::roundtrip[keras]" in found
     result = pytester.runpytest_inprocess("--keras-models=artifacts/ranker", "-k", "file or safety")
     result.assert_outcomes(passed=4)
+    (path / "model.weights.h5").unlink()
+    (path / "model.weights.h5").symlink_to("gone")
+    assert artifacts(collected(pytester, "--keras-models=artifacts/")) == artifacts(found)
 
 
 def test_a_saved_model_that_lost_its_graph_is_not_passed_over(pytester: pytest.Pytester) -> None:

@@ -500,6 +500,14 @@ def test_archive_with_a_comment_and_large_fields(tmp_path: Path) -> None:
     assert safety.check(read(path)) == ()
 
 
+def test_archive_of_a_configuration_alone(tmp_path: Path) -> None:
+    path = tmp_path / "model.keras"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("config.json", json.dumps(model(BAD_LAYERS["keras3 lambda"][0])))
+    assert read(path).readable
+    assert findings(path)["lambda-bytecode"].where == "encoder/bad"
+
+
 def test_unsafe_archives_are_not_stopped_before_they_are_looked_at(tmp_path: Path) -> None:
     path = builders.keras(tmp_path / "model.keras")
     with zipfile.ZipFile(path, "a") as archive, pytest.warns(UserWarning, match="Duplicate name"):

@@ -113,7 +113,7 @@ def _read(path: Path, archive: zipfile.ZipFile | Folder) -> Artifact:
         path,
         "keras",
         readable=(config is not None or "config.json" in unsafe)
-        and store is not None
+        # Without weights it does not load, but what its configuration would do is still to be told.
         and not (bad - unsafe).intersection({"config.json", store}),
         problems=tuple(problems),
         saved_with=_saved_with(metadata),
