@@ -10,7 +10,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pytest_kerasload.artifacts.record import Format
-from pytest_kerasload.artifacts.sniffing import content_of, is_artifact, savedmodel_marker
+from pytest_kerasload.artifacts.sniffing import (
+    content_of,
+    directory_marker,
+    is_artifact,
+    is_part,
+    keras_marker,
+    savedmodel_marker,
+)
 
 # Never artifacts, wherever they stand. Unlike pytest's own list this one has no `build` and no `dist`: models are
 # put there, and one that is passed over in silence was not gated.
@@ -25,6 +32,8 @@ def descends(directory: Path, root: Path) -> bool:
     if directory == root:
         return True
     if directory.name.startswith(".") or directory.name in _SKIPPED or (directory / "pyvenv.cfg").exists():
+        return False
+    if keras_marker(directory.parent) is not None and directory.name == "assets":
         return False
     return savedmodel_marker(directory.parent) is None and not _loops(directory, root)
 
@@ -46,7 +55,7 @@ def _loops(directory: Path, root: Path) -> bool:
 def lost(directory: Path) -> list[Path]:
     """Links in a directory that are named like a model and lead to nothing: an artifact that was not fetched."""
     found = (path for path in directory.iterdir() if path.is_symlink() and not path.exists())
-    return sorted(path for path in found if is_artifact(path))
+    return sorted(path for path in found if is_artifact(path) and not is_part(path))
 
 
 def is_collected(path: Path, roots: tuple[Path, ...]) -> bool:
@@ -56,18 +65,19 @@ def is_collected(path: Path, roots: tuple[Path, ...]) -> bool:
     marker = savedmodel_marker(path.parent)
     if marker is not None:
         return path == marker
-    return is_artifact(path)
+    # Beside an unpacked .keras, in a repository, there may be other models.
+    return path == keras_marker(path.parent) or (is_artifact(path) and not is_part(path))
 
 
 def artifact_of(path: Path) -> Path:
-    """The artifact that a collected file stands for: itself, or the SavedModel directory that it makes one."""
-    return path.parent if savedmodel_marker(path.parent) == path else path
+    """The artifact that a collected file stands for: itself, or the directory that it makes one."""
+    return path.parent if directory_marker(path.parent) == path else path
 
 
 def format_of(artifact: Path) -> Format:
     """The format by what the artifact holds, else by its name; good enough to name its round trip."""
     if artifact.is_dir():
-        return "savedmodel"
+        return "savedmodel" if savedmodel_marker(artifact) is not None or keras_marker(artifact) is None else "keras"
     try:
         content = content_of(artifact)
     except OSError:  # what keeps it from being read is for the file check to say
@@ -91,5 +101,5 @@ def walk(root: Path) -> Iterator[Path]:
             continue
         names[:] = sorted(name for name in names if descends(here / name, root))
         for name in sorted(files):
-            if is_artifact(here / name):
+            if is_collected(here / name, ()):
                 yield here / name

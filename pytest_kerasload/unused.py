@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from pytest_kerasload import discovery, expected, vetting
-from pytest_kerasload.artifacts.sniffing import savedmodel_marker
+from pytest_kerasload.artifacts.sniffing import directory_marker
 from pytest_kerasload.gate import tasks_for
 from pytest_kerasload.reports.collected import Collected
 from pytest_kerasload.settings import Settings
@@ -55,7 +55,7 @@ def _file_of(artifact: Path, settings: Settings) -> Path:
 
 def _stored(settings: Settings) -> Iterator[Path]:
     """The files of expected outputs that belong to the roots, in order."""
-    trees = [root for root in settings.models if root.is_dir() and savedmodel_marker(root) is None]
+    trees = [root for root in settings.models if root.is_dir() and directory_marker(root) is None]
     if settings.expected_dir is not None:
         # Single artifacts tell nothing of the others whose files are kept there.
         trees = [settings.expected_dir] if len(trees) == len(settings.models) else []

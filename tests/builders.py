@@ -142,6 +142,15 @@ def keras(path: Path, *, version: str = "3.6.0") -> Path:
     return path
 
 
+def unpacked(directory: Path) -> Path:
+    """The same as a directory, as ``save_model(..., zipped=False)`` of Keras 3 writes it."""
+    packed = keras(directory.with_suffix(".zip"))
+    with zipfile.ZipFile(packed) as archive:
+        archive.extractall(directory)
+    packed.unlink()
+    return directory
+
+
 def saved_model(directory: Path, *, tensorflow: str = "2.15.0") -> Path:
     """A SavedModel directory: an export without variables, that doubles ``x``."""
     message = protos.message("SavedModel")

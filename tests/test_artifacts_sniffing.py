@@ -9,7 +9,7 @@ import builders
 import h5py
 import pytest
 
-from pytest_kerasload.artifacts.sniffing import content_of, is_artifact, savedmodel_marker
+from pytest_kerasload.artifacts.sniffing import content_of, directory_marker, is_artifact, savedmodel_marker
 
 HDF5 = b"\x89HDF\r\n\x1a\n"
 
@@ -87,3 +87,14 @@ def test_marker_of_a_savedmodel(tmp_path: Path) -> None:
     assert savedmodel_marker(tmp_path) == tmp_path / "saved_model.pbtxt"
     (tmp_path / "saved_model.pb").touch()
     assert savedmodel_marker(tmp_path) == tmp_path / "saved_model.pb"
+
+
+def test_marker_of_an_unpacked_archive(tmp_path: Path) -> None:
+    path = builders.unpacked(tmp_path / "model")
+    assert directory_marker(path) == path / "config.json"
+    (path / "model.weights.h5").unlink()
+    assert directory_marker(path) == path / "config.json", "Keras' metadata says what it was"
+    (path / "metadata.json").write_text("{}")
+    assert directory_marker(path) is None
+    (path / "model.weights.h5").symlink_to("gone")
+    assert directory_marker(path) == path / "config.json"

@@ -118,6 +118,21 @@ def test_version_directories_as_serving_lays_them_out(pytester: pytest.Pytester)
     ]
 
 
+def test_an_unpacked_archive_is_one_artifact(pytester: pytest.Pytester) -> None:
+    root = pytester.path / "artifacts"
+    path = builders.unpacked(root / "ranker")
+    builders.h5(path / "assets" / "inside.h5")
+    builders.h5(path / "beside.h5")
+    found = collected(pytester, "--keras-models=artifacts/")
+    assert artifacts(found) == ["artifacts/ranker/beside.h5", "artifacts/ranker/config.json"]
+    assert "artifacts/ranker/config.json::roundtrip[keras]" in found
+    result = pytester.runpytest_inprocess("--keras-models=artifacts/ranker", "-k", "file or safety")
+    result.assert_outcomes(passed=4)
+    (path / "model.weights.h5").unlink()
+    (path / "model.weights.h5").symlink_to("gone")
+    assert artifacts(collected(pytester, "--keras-models=artifacts/")) == artifacts(found)
+
+
 def test_a_saved_model_that_lost_its_graph_is_not_passed_over(pytester: pytest.Pytester) -> None:
     broken = pytester.path / "artifacts" / "broken"
     (broken / "variables").mkdir(parents=True)

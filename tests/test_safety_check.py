@@ -14,6 +14,7 @@ import os
 import pickle
 import stat
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,9 @@ from pytest_kerasload.artifacts.protos import DTYPES
 from pytest_kerasload.artifacts.reading import read
 from pytest_kerasload.checks import safety
 from pytest_kerasload.findings import Finding
+from pytest_kerasload.hazards.cycles import looped
 from pytest_kerasload.hazards.messages import message
+from pytest_kerasload.hazards.patterns import is_exponential
 
 CODE = base64.encodebytes(marshal.dumps((lambda x: x).__code__)).decode("ascii")
 """What Keras stores of a lambda; the marked payload of these tests, and an inert one."""
@@ -121,7 +124,13 @@ def in_object_graph(directory: Path, config: Json) -> Path:
     return saved_model(directory, described)
 
 
-CONTAINERS: list[Container] = [in_h5, in_keras, in_metadata, in_object_graph]
+def in_folder(directory: Path, config: Json) -> Path:
+    path = builders.unpacked(directory / "model")
+    (path / "config.json").write_text(json.dumps(config))
+    return path
+
+
+CONTAINERS: list[Container] = [in_h5, in_keras, in_folder, in_metadata, in_object_graph]
 
 BAD_LAYERS: dict[str, tuple[Json, str]] = {
     "keras3 lambda": (
@@ -137,6 +146,12 @@ BAD_LAYERS: dict[str, tuple[Json, str]] = {
         "lambda-bytecode",
     ),
     "keras2 lambda as text": (layer("Lambda", function=CODE, function_type="lambda"), "lambda-bytecode"),
+    "keras2 lambda that is no bytecode": (
+        layer("Lambda", function=["cHJpbnQoJ2hpJyk=", None, None], function_type="lambda"),
+        "lambda-bytecode",
+    ),
+    "lambda as source": (layer("Lambda", function="lambda x: x", function_type="function"), "lambda-bytecode"),
+    "call as source": (layer("Lambda", function="__import__('os').getcwd()"), "lambda-bytecode"),
     "keras2 lambda in disguise": (layer("Lambda", function=f"!{CODE}", function_type="lambda"), "lambda-bytecode"),
     "keras2.0 lambda": (
         layer("Lambda", function="ã\x01\x00\x00\x00" + 40 * "ÿ", function_type="lambda"),
@@ -191,6 +206,7 @@ BAD_LAYERS: dict[str, tuple[Json, str]] = {
     "shape": (layer("Reshape", target_shape=[1, 1 << 40]), "config-bomb"),
     "built": ({**layer("Dense", units=2), "build_config": {"input_shape": [None, 1 << 40]}}, "config-bomb"),
     "embedding": (layer("Embedding", input_dim=1 << 19, output_dim=1 << 19), "config-bomb"),
+    "kernel": (layer("Conv2D", filters=1 << 19, kernel_size=[1 << 10, 1 << 10]), "config-bomb"),
     "patterns": (
         layer("Dense", units=2, dtype=layer("DTypePolicyMap", policy_map={"(a+)+$": "float16"})),
         "config-bomb",
@@ -209,6 +225,15 @@ BAD_LAYERS: dict[str, tuple[Json, str]] = {
         "unsafe-operation-layer",
     ),
     "TensorFlowOpLayer": (layer("TensorFlowOpLayer", node_def={"op": "ReadFile"}), "unsafe-operation-layer"),
+    "TensorFlowOpLayer as JSON": (
+        layer("TensorFlowOpLayer", node_def='{"op": "ReadFile"}'),
+        "unsafe-operation-layer",
+    ),
+    "keras2 function by name": (
+        layer("Lambda", function="system", function_type="function", module="os"),
+        "code-reference",
+    ),
+    "keras2 mask by name": (layer("Lambda", function="f", mask="eval", mask_module="builtins"), "code-reference"),
     "TensorFlowOpLayer as text": (
         layer("TensorFlowOpLayer", node_def="\n\x01a\x12\x08ReadFile"),
         "unsafe-operation-layer",
@@ -324,6 +349,31 @@ def test_what_is_worth_a_look_does_not_fail(tmp_path: Path, name: str) -> None:
 # JSON and containers that can be read in two ways
 
 
+@pytest.mark.parametrize(
+    "pattern", ["(a+)+$", "(a*)*b", "((a+)b?)+$", "(?:a|aa)+$", "(a|a)*$", "(x{2,})*", r"(\\w+/?)+"]
+)
+def test_patterns_of_exponential_time(pattern: str) -> None:
+    assert is_exponential(pattern)
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        *(
+            "dense",
+            ".*/dense_[0-9]+",
+            "^encoder/(attn|mlp)/.*$",
+            "(dense|dense_1)/kernel",
+            "(block_)?[0-9]+",
+            r"a\(+b+",
+        ),
+        *("(attn|mlp)*", "(a{2})+", "[(+]+(a)+", "((a)(b))+", "(", ")+", "*"),
+    ],
+)
+def test_honest_patterns(pattern: str) -> None:
+    assert not is_exponential(pattern)
+
+
 def test_key_that_is_there_twice(tmp_path: Path) -> None:
     written = json.dumps(model(layer("Dense", units=2))).replace('"units": 2', '"units": 2, "units": 3')
     assert findings(in_keras(tmp_path, written))["ambiguous-content"].where == "config.json"
@@ -369,7 +419,10 @@ def test_weights_may_begin_where_hdf5_is_looked_for(tmp_path: Path) -> None:
 
 def test_configuration_in_another_encoding(tmp_path: Path) -> None:
     path = in_keras(tmp_path, model(), **{"config.json": json.dumps(model(calling("os", "system"))).encode("utf-16")})
-    assert failing(path) == ["code-reference"]
+    assert failing(path) == ["ambiguous-content", "code-reference"]
+    assert findings(path)["ambiguous-content"].where == "config.json"
+    marked = json.dumps(builders.dense()).encode("utf-8-sig")
+    assert safety.check(read(in_keras(tmp_path, model(), **{"config.json": marked}))) == ()
 
 
 def test_numbers_that_only_some_pythons_parse(tmp_path: Path) -> None:
@@ -406,7 +459,71 @@ def test_names_of_members(tmp_path: Path) -> None:
     assert safety.check(read(in_keras(tmp_path, model(), **{"assets/words.txt": b"a"}))) == ()
     for name in ("assets/../../x", "/etc/x", "C:/x", "assets\\..\\..\\x"):
         assert findings(in_keras(tmp_path, model(), **{name: b""}))["path-traversal"].where == name
-    assert notes(in_keras(tmp_path, model(), **{"assets/a.py": b""})) == ["code-in-archive"]
+    for name in ("assets/a.py", "payload.pkl", "lib/x.so"):
+        assert findings(in_keras(tmp_path, model(), **{name: b""}))["code-in-archive"].where == name
+    for start in (b"\x7fELF\x02", b"#!/bin/sh\n", pickle.dumps(0)):
+        path = in_keras(tmp_path, model(), **{"assets/words.txt": start})
+        assert findings(path)["code-in-archive"].where == "assets/words.txt"
+
+
+def test_members_whose_names_are_read_in_two_ways(tmp_path: Path) -> None:
+    assert findings(in_keras(tmp_path, model(), **{"CONFIG.json": b""}))["ambiguous-content"].where == "config.json"
+    assert findings(in_keras(tmp_path, model(), **{"../x/": b""}))["path-traversal"].where == "../x/"
+    path = in_keras(tmp_path, model(), **{"assets/a.py.txt": b""})
+    path.write_bytes(path.read_bytes().replace(b"a.py.txt", b"a.py\0txt"))
+    assert findings(path)["ambiguous-content"].where == "assets/a.py"
+
+
+def test_bytes_before_an_archive(tmp_path: Path) -> None:
+    path = builders.keras(tmp_path / "model.keras")
+    path.write_bytes(b"#!/bin/sh\nexit\n" + path.read_bytes())
+    artifact = read(path)
+    assert (artifact.format, artifact.problems) == ("keras", ())
+    assert findings(path)["ambiguous-content"].where == "before the archive"
+
+
+def test_member_that_has_two_names(tmp_path: Path) -> None:
+    path = builders.keras(tmp_path / "model.keras")
+    path.write_bytes(path.read_bytes().replace(b"metadata.json", b"lambdata.json", 1))
+    assert findings(path)["ambiguous-content"].where == "metadata.json"
+
+
+def test_archive_with_a_comment_and_large_fields(tmp_path: Path) -> None:
+    path = builders.keras(tmp_path / "model.keras")
+    with zipfile.ZipFile(path) as archive:
+        held = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in {**held, "assets/wörter.txt": b"a"}.items():
+            with archive.open(name, "w", force_zip64=True) as member:
+                member.write(content)
+        archive.comment = b"made by acme"
+    assert safety.check(read(path)) == ()
+
+
+def test_archive_of_a_configuration_alone(tmp_path: Path) -> None:
+    path = tmp_path / "model.keras"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("config.json", json.dumps(model(BAD_LAYERS["keras3 lambda"][0])))
+    assert read(path).readable
+    assert findings(path)["lambda-bytecode"].where == "encoder/bad"
+
+
+def test_unsafe_archives_are_not_stopped_before_they_are_looked_at(tmp_path: Path) -> None:
+    path = builders.keras(tmp_path / "model.keras")
+    with zipfile.ZipFile(path, "a") as archive, pytest.warns(UserWarning, match="Duplicate name"):
+        archive.writestr("model.weights.h5", b"")
+    assert read(path).readable
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("model.weights.h5", b"")
+        archive.writestr("config.json", bytes(1000))
+        archive.infolist()[-1].file_size = 1 << 40
+    assert read(path).readable
+    assert findings(path)["archive-bomb"].where == "config.json"
+    folder = builders.unpacked(tmp_path / "folder")
+    (folder / "model.weights.h5").unlink()
+    (folder / "model.weights.h5").symlink_to("/nowhere/model.weights.h5")
+    assert read(folder).readable
+    assert findings(folder)["artifact-symlink"].where == "model.weights.h5"
 
 
 def test_symbolic_link_and_encryption_in_an_archive(tmp_path: Path) -> None:
@@ -433,7 +550,7 @@ def test_member_that_unfolds_to_more_than_it_takes(tmp_path: Path) -> None:
         for number in range(20):
             archive.writestr(f"assets/{number}", bytes(1000))
             archive.infolist()[-1].file_size = (1 << 28) - 1
-    assert findings(path)["archive-bomb"].where == "all members"
+    assert findings(path)["archive-bomb"].where.split(", ") == [f"assets/{number}" for number in range(20)]
 
 
 def test_deflated_weights_are_looked_into(tmp_path: Path) -> None:
@@ -444,6 +561,44 @@ def test_deflated_weights_are_looked_into(tmp_path: Path) -> None:
         for name, content in held.items():
             archive.writestr(name, content)
     assert safety.check(read(path)) == ()
+
+
+# Unpacked archives
+
+
+def test_symbolic_links_in_a_folder(tmp_path: Path) -> None:
+    path = builders.unpacked(tmp_path / "model")
+    (tmp_path / "blobs").mkdir()
+    os.rename(path / "config.json", tmp_path / "blobs" / ("0a" * 20))
+    os.symlink(f"../blobs/{'0a' * 20}", path / "config.json")
+    assert safety.check(read(path)) == ()
+    (path / "assets").mkdir()
+    (tmp_path / "secret").write_text("")
+    os.symlink("../../secret", path / "assets" / "words.txt")
+    assert findings(path)["artifact-symlink"].where == "assets/words.txt"
+
+
+def test_what_stands_beside_a_model_in_a_folder(tmp_path: Path) -> None:
+    path = builders.unpacked(tmp_path / "model")
+    (path / "README.md").write_text("#! a card")
+    (path / ".git").mkdir()
+    (path / ".git" / "hook.sh").write_text("#!/bin/sh")
+    assert safety.check(read(path)) == ()
+    (path / "train.py").write_text("")
+    assert (failing(path), notes(path)) == ([], ["code-in-archive"])
+    (path / "assets").mkdir()
+    (path / "assets" / "words.txt").write_text("#!/bin/sh")
+    assert findings(path)["code-in-archive"].where in ("assets/words.txt", "train.py")
+    assert failing(path) == ["code-in-archive"]
+
+
+def test_weights_in_a_folder(tmp_path: Path) -> None:
+    path = builders.unpacked(tmp_path / "model")
+    (path / "model.weights.h5").write_bytes(weights(BAD_WEIGHTS["external link"][0]))
+    assert findings(path)["hdf5-external-data"].where == "model.weights.h5: layers/dense/vars/bad"
+    (path / "model.weights.h5").unlink()
+    np.savez(path / "model.weights.npz", dense=np.array({"0": 1}, dtype=object))
+    assert findings(path)["pickled-weights"].where == "model.weights.npz: dense"
 
 
 # Weights
@@ -494,6 +649,7 @@ BAD_WEIGHTS: dict[str, tuple[Callable[[Any], object], str]] = {
         "hdf5-shape-bomb",
     ),
     "cycle": (cycle, "hdf5-cycle"),
+    "filter": (plugin_filter, "hdf5-filter-plugin"),
 }
 
 
@@ -518,15 +674,77 @@ def test_many_datasets_that_claim_too_much_together(tmp_path: Path) -> None:
     with h5py.File(path, "a") as file:
         for number in range(20):
             file.create_dataset(f"part{number}", (60 << 20,), "float32", chunks=(1 << 20,))
-    assert findings(path)["hdf5-shape-bomb"].where == "all datasets"
+    assert findings(path)["hdf5-shape-bomb"].where.split(", ") == sorted(f"part{number}" for number in range(20))
+
+
+def test_layer_of_zeros_that_was_packed_again(tmp_path: Path) -> None:
+    config = model(layer("Embedding", "table", input_dim=70_000, output_dim=1_000))
+    path = builders.h5(tmp_path / "model.h5", config)
+    chunk = zlib.compress(bytes(1000 * 1000 * 4), 9)
+
+    def packed(rows: int) -> None:
+        with h5py.File(path, "a") as file:
+            file.pop("model_weights/score/table", None)
+            shape = (70_000, 1_000)
+            table = file["model_weights/score"].create_dataset(
+                "table", shape, "float32", chunks=(1000, 1000), compression="gzip"
+            )
+            for row in range(0, rows, 1000):
+                table.id.write_direct_chunk((row, 0), chunk)
+
+    packed(70_000)
+    assert safety.check(read(path)) == ()
+    packed(69_000)
+    assert findings(path)["hdf5-shape-bomb"].where == "model_weights/score/table"
+    packed(70_000)
+    with h5py.File(path, "a") as file:
+        file.attrs["model_config"] = json.dumps(builders.dense())
+    assert findings(path)["hdf5-shape-bomb"].where == "model_weights/score/table"
+
+
+def test_bytes_before_hdf5(tmp_path: Path) -> None:
+    whole = builders.h5(tmp_path / "whole.h5")
+    path = tmp_path / "model.h5"
+    with h5py.File(path, "w", userblock_size=512) as file, h5py.File(whole) as other:
+        for name in other:
+            other.copy(name, file)
+        for name, value in other.attrs.items():
+            file.attrs[name] = value
+    assert (read(path).format, read(path).problems, safety.check(read(path))) == ("h5", (), ())
+    for head in (b"#!/bin/sh\n", b"PK\x03\x04"):
+        path.write_bytes(head + path.read_bytes()[len(head) :])
+        assert (read(path).format, read(path).problems) == ("h5", ())
+        assert findings(path)["ambiguous-content"].where == "user block"
+
+
+def test_soft_links(tmp_path: Path) -> None:
+    def linked(**links: str) -> Path:
+        def change(group: h5py.Group) -> None:
+            for name, target in links.items():
+                group[name] = h5py.SoftLink(target)
+
+        return in_keras(tmp_path, builders.dense(), **{"model.weights.h5": weights(change)})
+
+    for fine in ({"bad": "0"}, {"bad": "/layers/dense/vars/0"}, {"bad": "good", "good": "0"}, {"bad": "/nowhere"}):
+        path = linked(**fine)
+        assert (failing(path), notes(path)) == ([], ["hdf5-soft-link"])
+    for back in ({"bad": "bad"}, {"bad": "."}, {"bad": "/layers"}, {"bad": "good", "good": "bad"}, {"bad": "../.."}):
+        assert "vars/bad" in findings(linked(**back))["hdf5-cycle"].where
+    assert looped({"a/x": "b", "b/y": "c", "c/z": "a", "d": "a/x", "e": "f"}) == {"a/x", "b/y", "c/z"}
+    chain = {f"a/{number}": f"a/{number + 1}" for number in range(5000)}
+    assert looped(chain) == set()
+    assert looped({**chain, "a/5000": "a/0"}) == {*chain, "a/5000"}
+    assert looped({"/".join(["g"] * number): "" for number in range(1, 1500)}) == {
+        "/".join(["g"] * number) for number in range(1, 1500)
+    }
+    path = builders.h5(tmp_path / "model.h5")
+    with h5py.File(path, "a") as file:
+        file.move("model_weights/score/score/bias:0", "bias")
+        file["model_weights/score/score/bias:0"] = h5py.SoftLink("/bias")
+    assert read(path).problems == ()
 
 
 def test_unusual_weights_that_do_no_harm(tmp_path: Path) -> None:
-    soft = weights(lambda group: group.__setitem__("bad", h5py.SoftLink("/layers")))
-    path = in_keras(tmp_path, builders.dense(), **{"model.weights.h5": soft})
-    assert (failing(path), notes(path)) == ([], ["hdf5-soft-link"])
-    path = in_keras(tmp_path, builders.dense(), **{"model.weights.h5": weights(plugin_filter)})
-    assert (failing(path), notes(path)) == ([], ["hdf5-filter-plugin"])
     packed = weights(lambda group: group.create_dataset("1", data=np.zeros(1 << 20, "float32"), compression="gzip"))
     assert safety.check(read(in_keras(tmp_path, builders.dense(), **{"model.weights.h5": packed}))) == ()
 
@@ -553,6 +771,13 @@ def test_pickled_weights(tmp_path: Path) -> None:
     with zipfile.ZipFile(store, "w") as archive:
         archive.writestr("plain.npy", header.getvalue())
     assert failing(npz(tmp_path, store.getvalue())) == ["hdf5-shape-bomb"]
+    store = io.BytesIO()
+    np.save(store, np.array([{"0": 1}], dtype=object))
+    path = in_keras(tmp_path, builders.dense(), **{"assets/words.npy": store.getvalue()})
+    assert findings(path)["pickled-weights"].where == "assets/words.npy"
+    store = io.BytesIO()
+    np.save(store, np.ones(3))
+    assert safety.check(read(in_keras(tmp_path, builders.dense(), **{"assets/words.npy": store.getvalue()}))) == ()
 
 
 # SavedModels
@@ -652,6 +877,8 @@ def graph(tmp_path: Path) -> Graph:
         ("DataServiceDatasetV4", "graph-network-access"),
         ("EagerPyFunc", "graph-python-call"),
         ("XlaCustomCallV2", "graph-python-call"),
+        ("PyCall", "graph-python-call"),
+        ("ShellExecute", "graph-custom-op"),
         ("Abort", "graph-abort"),
         ("DatasetFromGraph", "uninspectable-content"),
     ],
@@ -705,6 +932,14 @@ def test_only_parts_that_nothing_runs(graph: Graph) -> None:
         entry.value.node_list.value.append("reader")
         assert failing(graph.write()) == ["graph-file-access"]
         del graph.meta.collection_def[:]
+    # No training has its graph write files.
+    graph.node("writer", "WriteFile")
+    assert [one.where for one in safety.check(read(graph.write())) if one.fails] == ["graph node writer: WriteFile"]
+    graph.nodes.pop()
+    # TensorFlow 2 saves what is run and nothing else.
+    graph.meta.object_graph_def.nodes.add()
+    assert failing(graph.write()) == ["graph-file-access"]
+    del graph.meta.object_graph_def.nodes[:]
     # Nothing says what is run where there is no signature.
     del graph.meta.signature_def[:]
     assert failing(graph.write()) == ["graph-file-access"]
@@ -797,7 +1032,7 @@ def test_initializers_of_local_variables_are_run(graph: Graph) -> None:
 
 def test_function_that_may_stand_in_for_another_is_run(graph: Graph) -> None:
     body = graph.function("gpu_lstm_6", "x")
-    graph.node("bad", "WriteFile", "x", within=body)
+    graph.node("bad", "TFRecordDataset", "x", within=body)
     graph.node("unused", "PartitionedCall", f="gpu_lstm_6")
     graph.node("y", "NoOp")
     path = graph.write()
@@ -903,6 +1138,10 @@ def test_tensors_larger_than_a_machine(graph: Graph) -> None:
     graph.numbers("dims", 1 << 20, 1 << 20)
     graph.node("y", "Fill", "dims", "zero")
     assert findings(graph.write())["graph-bomb"].where == "graph node y: Fill"
+    for op, inputs in {"Tile": ("x", "dims"), "LinSpace": ("x", "x", "dims"), "OneHot": ("x", "dims")}.items():
+        graph.nodes[1].op = op
+        graph.nodes[1].input[:] = inputs
+        assert findings(graph.write())["graph-bomb"].where == f"graph node y: {op}"
     graph.nodes[1].op = "NoOp"
     graph.nodes[0].attr[0].value.tensor.tensor_shape.dim[0].size = 1 << 40
     assert findings(graph.write())["graph-bomb"].where == "graph node dims: Const"

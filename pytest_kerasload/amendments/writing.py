@@ -36,8 +36,10 @@ def write(artifact: Artifact, amendment: Amendment, target: Path) -> None:
     try:
         with tempfile.TemporaryDirectory(prefix=".kerasload-", dir=target.parent) as folder:
             beside = Path(folder) / target.name
-            if artifact.format == "savedmodel":
-                _directory(artifact.path, beside)
+            if artifact.path.is_dir():
+                _directory(artifact.path, beside) if artifact.format == "savedmodel" else _folder(
+                    artifact.path, amendment.config, beside
+                )
                 os.rename(beside, target)
                 return
             if artifact.format == "h5":
@@ -65,6 +67,11 @@ def _directory(path: Path, target: Path) -> None:
             if is_keras(node):
                 node.user_object.identifier, node.user_object.metadata = "_generic_user_object", ""
     (target / "saved_model.pb").write_bytes(saved.SerializeToString())
+
+
+def _folder(path: Path, config: Mapping[str, Any], target: Path) -> None:
+    shutil.copytree(path, target)
+    (target / "config.json").write_text(json.dumps(config), "utf-8")
 
 
 def _hdf5(path: Path, config: Mapping[str, Any], target: Path) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from pytest_kerasload.artifacts import specs
 from pytest_kerasload.artifacts.configs import objects_in
+from pytest_kerasload.artifacts.folder import Folder
 from pytest_kerasload.artifacts.hdf5 import contents_of, damage, first_line, without_weights
 from pytest_kerasload.artifacts.layers import is_object
 from pytest_kerasload.artifacts.record import Artifact, SavedWith, Weights
@@ -45,6 +46,11 @@ def read(path: Path) -> Artifact:
         return Artifact(path, "unknown", readable=False, problems=(_broken(path, error),))
 
 
+def read_folder(path: Path) -> Artifact:
+    """What an unpacked archive says of itself."""
+    return _read(path, Folder(path))
+
+
 def _broken(path: Path, error: BaseException) -> Finding:
     size = path.stat().st_size
     if not _has_directory(path):
@@ -63,7 +69,7 @@ def _has_directory(path: Path) -> bool:
         return b"PK\x05\x06" in file.read()
 
 
-def _read(path: Path, archive: zipfile.ZipFile) -> Artifact:
+def _read(path: Path, archive: zipfile.ZipFile | Folder) -> Artifact:
     members = archive.namelist()
     store = next((name for name in _WEIGHTS if name in members), None)
     if "config.json" not in members and store is None and "metadata.json" not in members:
@@ -79,7 +85,12 @@ def _read(path: Path, archive: zipfile.ZipFile) -> Artifact:
                     f"{path.name} has no {name}: it holds {', '.join(members[:5])}", where=name
                 )
             )
-    config = _json(path, archive, "config.json", problems) if "config.json" in members else None
+    # What the safety check has to tell must not end here: there are loaders that take the other of two members.
+    there = {name for name in ("config.json", store) if name in members}
+    unsafe = {name for name in there if members.count(name) > 1 or _bomb_in(archive, name)}
+    config = None
+    if "config.json" in there and not _bomb_in(archive, "config.json"):
+        config = _json(path, archive, "config.json", problems)
     if config is not None and not is_object(config):
         problems.append(
             causes.CONFIG_NOT_JSON.finding(
@@ -93,7 +104,7 @@ def _read(path: Path, archive: zipfile.ZipFile) -> Artifact:
     training = config.get("compile_config") if config is not None else None
     training = training if isinstance(training, dict) else None
     weights = Weights(None)
-    if store is not None and store not in bad and not _is_bomb(archive.getinfo(store)):
+    if store is not None and store not in bad and not _bomb_in(archive, store):
         weights = _weights(path, store, problems)
     objects = objects_in(config, training)
     if weights.elements == 0:
@@ -101,7 +112,9 @@ def _read(path: Path, archive: zipfile.ZipFile) -> Artifact:
     return Artifact(
         path,
         "keras",
-        readable=config is not None and store is not None and not bad.intersection({"config.json", store}),
+        readable=(config is not None or "config.json" in unsafe)
+        # Without weights it does not load, but what its configuration would do is still to be told.
+        and not (bad - unsafe).intersection({"config.json", store}),
         problems=tuple(problems),
         saved_with=_saved_with(metadata),
         config=config,
@@ -113,14 +126,20 @@ def _read(path: Path, archive: zipfile.ZipFile) -> Artifact:
     )
 
 
+def _bomb_in(archive: zipfile.ZipFile | Folder, name: str) -> bool:
+    return _is_bomb(archive.getinfo(name))
+
+
 def _is_bomb(info: zipfile.ZipInfo) -> bool:
     """Whether a member unfolds to far more than Keras would ever store packed: not to be read to its end."""
     return info.file_size > 256 * 1024 * 1024 and info.file_size > 100 * info.compress_size
 
 
-def _bad_members(path: Path, archive: zipfile.ZipFile) -> list[Finding]:
+def _bad_members(path: Path, archive: zipfile.ZipFile | Folder) -> list[Finding]:
     """Every member whose content does not come out whole; reading one to its end checks its CRC."""
-    problems = []
+    problems: list[Finding] = []
+    if isinstance(archive, Folder):
+        return problems
     for info in archive.infolist():
         if info.is_dir() or _is_bomb(info):
             continue
@@ -137,7 +156,7 @@ def _bad_members(path: Path, archive: zipfile.ZipFile) -> list[Finding]:
     return problems
 
 
-def _json(path: Path, archive: zipfile.ZipFile, name: str, problems: list[Finding]) -> dict[str, Any] | None:
+def _json(path: Path, archive: zipfile.ZipFile | Folder, name: str, problems: list[Finding]) -> dict[str, Any] | None:
     written = b""
     try:
         with archive.open(name) as member:
@@ -166,7 +185,7 @@ def _weights(path: Path, store: str, problems: list[Finding]) -> Weights:
     if store.endswith(".npz"):
         # Its arrays hold pickled dicts: there is nothing to count without running them.
         return Weights(None, style="npz")
-    found, said = contents_of(path, store)
+    found, said = contents_of(path / store) if path.is_dir() else contents_of(path, store)
     if found is None or found["weights_error"]:
         said = said or f"the HDF5 library says {found['weights_error'] if found else ''}"
         problems.append(damage(f"{store} in {path.name}", said))

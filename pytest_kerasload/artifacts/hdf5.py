@@ -91,10 +91,12 @@ def truncation(path: Path) -> Finding | None:
     else:
         return None
     # Base address, address of free space or of the extension, end of file.
+    base = block[first : first + width]
     field = block[first + 2 * width : first + 3 * width]
     if width not in (2, 4, 8) or len(field) < width:
         return causes.TRUNCATED.finding(f"{path.name} ends within its HDF5 header, after {size} bytes")
-    end = int.from_bytes(field, "little") + start
+    # Counted from the start of the file; a file that was put behind something (h5jam) still has its old addresses.
+    end = int.from_bytes(field, "little") + start - int.from_bytes(base, "little")
     if size >= end:
         return None
     return causes.TRUNCATED.finding(f"{path.name} is cut off: it has {size} bytes, and its HDF5 header says {end}")

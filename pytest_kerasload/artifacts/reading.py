@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pytest_kerasload.artifacts import archive, hdf5, savedmodel, stamp
 from pytest_kerasload.artifacts.record import Artifact
-from pytest_kerasload.artifacts.sniffing import Content, content_of
+from pytest_kerasload.artifacts.sniffing import Content, content_of, directory_marker, keras_marker, savedmodel_marker
 from pytest_kerasload.causes import file as causes
 from pytest_kerasload.causes.cause import Cause
 from pytest_kerasload.findings import Finding
@@ -19,12 +19,14 @@ _TITLE = re.compile(r"<(title|h1|message|code)[^>]*>\s*(.*?)\s*</\1>", re.IGNORE
 
 
 def read(path: Path) -> Artifact:
-    """What the file or SavedModel directory at ``path`` says of itself.
+    """What the file or directory (a SavedModel, an unpacked ``.keras``) at ``path`` says of itself.
 
-    Never raises for a bad artifact: what is wrong is in ``problems``. For the file on which a SavedModel hangs
-    (``saved_model.pb``) the artifact is its directory.
+    Never raises for a bad artifact: what is wrong is in ``problems``. For the file on which a directory hangs
+    (``saved_model.pb``, ``config.json``) the artifact is the directory.
     """
-    before = stamp.of(path.parent if path.name in _MARKERS else path)
+    if (path.name in _MARKERS and path.is_file()) or directory_marker(path.parent) == path:
+        path = path.parent
+    before = stamp.of(path)
     return replace(_read(path), stamp=before)
 
 
@@ -35,10 +37,9 @@ def digest(path: Path) -> str:
 
 def _read(path: Path) -> Artifact:
     try:
-        if path.name in _MARKERS and path.is_file():
-            path = path.parent
         if path.is_dir():
-            found = savedmodel.read(path)
+            unpacked = savedmodel_marker(path) is None and keras_marker(path) is not None
+            found = archive.read_folder(path) if unpacked else savedmodel.read(path)
             files = list(stamp.files(path))
             return replace(found, bytes=sum(file.stat().st_size for file in files), sha256=tree_sha256(path, files))
         if not path.exists():

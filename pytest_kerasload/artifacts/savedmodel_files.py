@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from pytest_kerasload.causes import savedmodel_files as parts
 from pytest_kerasload.findings import Finding, listed
 
 _VARIABLE_OPS = frozenset({"VarHandleOp", "VariableV2", "Variable"})
+_LEADS_OUT = re.compile(r"^[/\\]|^[A-Za-z]:|^\w+://|(?:^|[/\\])\.\.(?:[/\\]|$)")
 
 
 def missing_files(directory: Path, graph: Any, weights: Weights) -> Iterator[Finding]:
@@ -22,8 +24,11 @@ def missing_files(directory: Path, graph: Any, weights: Weights) -> Iterator[Fin
     # TensorFlow 2 opens the checkpoint even where there is no variable to restore (seen on TF 2.3, 2.15 and 2.21).
     if graph.object_graph_def.nodes or any(node.op in _VARIABLE_OPS for node in graph.graph_def.node):
         yield from _variables_problems(directory, weights)
+    # A name that leads out of the artifact is for the safety check to tell.
     lost = sorted(
-        asset.filename for asset in graph.asset_file_def if not (directory / "assets" / asset.filename).is_file()
+        asset.filename
+        for asset in graph.asset_file_def
+        if not _LEADS_OUT.search(asset.filename) and not (directory / "assets" / asset.filename).is_file()
     )
     if lost:
         yield parts.ASSETS_MISSING.finding(

@@ -22,6 +22,7 @@ _OTHER_HDF5_SUFFIXES = (".nc", ".nc4", ".mat", ".h5ad", ".loom")
 _ZIP_SIGNATURES = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
 _PACKED_SIGNATURES = (b"BZh", b"\xfd7zXZ\x00", b"7z\xbc\xaf\x27\x1c", b"\x28\xb5\x2f\xfd", b"Rar!\x1a\x07")
 _HTML = re.compile(rb"\s*(?:\xef\xbb\xbf)?\s*<(?:!doctype\s+html|html|head|body|\?xml|!--)", re.IGNORECASE)
+_STORES = ("model.weights.h5", "model.weights.npz", "model.weights.json")
 _HEAD = 4096
 _SCANNED = 4 * 1024 * 1024
 """How much of either end of an HDF5 file is searched for marks of Keras: names of groups and attributes of the
@@ -38,9 +39,11 @@ def _content(file: BinaryIO) -> Content:
     head = file.read(_HEAD)
     if not head:
         return "empty"
-    if head.startswith(_ZIP_SIGNATURES):
+    found = hdf5_offset(file)
+    # HDF5 may have anything before it, but what only begins as an archive is a damaged one.
+    if head.startswith(_ZIP_SIGNATURES) and (not found or zipfile.is_zipfile(file)):
         return "zip"
-    if hdf5_offset(file) is not None:
+    if found is not None:
         return "hdf5"
     if head.startswith(b"version https://git-lfs"):
         return "lfs-pointer"
@@ -52,6 +55,9 @@ def _content(file: BinaryIO) -> Content:
         return "tar"
     if head.startswith(_PACKED_SIGNATURES):
         return "packed"
+    # An archive may have anything before it too: its directory is at its end, and Keras looks there.
+    if zipfile.is_zipfile(file):
+        return "zip"
     if head[0] == 0x80 and len(head) > 1 and 2 <= head[1] <= 5:
         return "pickle"
     if _is_text(head):
@@ -125,6 +131,36 @@ def _has_keras_marks(file: BinaryIO) -> bool:
             if content.find(b"layers\x00", start, end) >= 0 and content.find(b"vars\x00", start, end) >= 0:
                 return True
     return False
+
+
+def directory_marker(directory: Path) -> Path | None:
+    """The file that makes ``directory`` an artifact, on which its items hang; None where it is none."""
+    return savedmodel_marker(directory) or keras_marker(directory)
+
+
+def keras_marker(directory: Path) -> Path | None:
+    """The file that makes ``directory`` an unpacked ``.keras``: ``config.json``, beside others that Keras puts there.
+
+    ``save_model(..., zipped=False)`` of Keras 3 writes it, and what it uploads to Hugging Face.
+    """
+    config = directory / "config.json"
+    if not config.is_file():
+        return None
+    return config if any(os.path.lexists(directory / name) for name in _STORES) or _is_ours(directory) else None
+
+
+def _is_ours(directory: Path) -> bool:
+    """Whether ``metadata.json`` is Keras': many a tool has a file of that name."""
+    try:
+        with (directory / "metadata.json").open("rb") as file:
+            return b'"keras_version"' in file.read(_HEAD)
+    except OSError:
+        return False
+
+
+def is_part(path: Path) -> bool:
+    """Whether a file is part of the unpacked ``.keras`` that its directory is, and no artifact of its own."""
+    return path.name.startswith("model.weights.") and keras_marker(path.parent) is not None
 
 
 def savedmodel_marker(directory: Path) -> Path | None:

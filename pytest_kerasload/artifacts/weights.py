@@ -36,6 +36,19 @@ def member(group: h5py.Group, path: str) -> Any:
     return found
 
 
+def leads_elsewhere(group: h5py.Group, path: str) -> bool:
+    """Whether there is a link of another kind on the way to ``path``: what it leads to is not looked at."""
+    found: Any = group
+    for name in path.split("/"):
+        if not name:
+            continue
+        link = found.get(name, getlink=True) if isinstance(found, h5py.Group) else None
+        if not isinstance(link, h5py.HardLink):
+            return link is not None
+        found = found[name]
+    return False
+
+
 def text(value: Any) -> str | None:
     """An attribute as text, whether it was written as bytes, as str or as an array of one; None for anything else."""
     if isinstance(value, np.ndarray) and value.size == 1:
@@ -73,6 +86,7 @@ def elements(shape: tuple[int, ...] | None) -> int:
 def layered_weights(file: h5py.File) -> tuple[Weights, tuple[str, ...]]:
     """The weights of a legacy HDF5 file by layer, and what it lists but does not hold.
 
+    What a link to another place stands for is not missing, and not counted: then the sum cannot be told.
     Its root (weights only) or its group ``model_weights`` has ``layer_names``, each layer's group ``weight_names``.
     A nested model is one layer here; one that is shared by two layers is stored, and counted, once for each.
     """
@@ -81,6 +95,7 @@ def layered_weights(file: h5py.File) -> tuple[Weights, tuple[str, ...]]:
         root = file
     found: dict[str, int] = {}
     missing: list[str] = []
+    linked = False
     tensors = 0
     keras2 = False
     unadapted: dict[str, bool] = {}
@@ -90,7 +105,10 @@ def layered_weights(file: h5py.File) -> tuple[Weights, tuple[str, ...]]:
     for layer in [*layers, *extra]:
         group = member(root, layer)
         if not isinstance(group, h5py.Group):
-            missing.append(layer)
+            if leads_elsewhere(root, layer):
+                linked = True
+            else:
+                missing.append(layer)
             continue
         weight_names = names(group, "weight_names")
         if weight_names is None:
@@ -99,7 +117,10 @@ def layered_weights(file: h5py.File) -> tuple[Weights, tuple[str, ...]]:
         for name in weight_names:
             dataset = member(group, name)
             if not isinstance(dataset, h5py.Dataset):
-                missing.append(f"{layer}/{name}")
+                if leads_elsewhere(group, name):
+                    linked = True
+                else:
+                    missing.append(f"{layer}/{name}")
                 continue
             keras2 = keras2 or name.endswith(":0")
             tensors += 1
@@ -112,7 +133,7 @@ def layered_weights(file: h5py.File) -> tuple[Weights, tuple[str, ...]]:
     optimizer = member(file, "optimizer_weights")
     state = (names(optimizer, "weight_names") or []) if isinstance(optimizer, h5py.Group) else []
     weights = Weights(
-        sum(found.values()),
+        None if linked else sum(found.values()),
         tensors,
         style,
         found,
@@ -150,7 +171,8 @@ def stored_weights(file: h5py.Group) -> Weights:
             tensors += 1
             found[path] = found.get(path, 0) + elements(dataset.shape)
     style = "keras-2.13" if _DEPENDENCIES in file else "keras"
-    return Weights(sum(found.values()), tensors, style, found, optimizer)
+    linked = any(len(list(children(group))) < len(group) for _, group in _groups(file))
+    return Weights(None if linked else sum(found.values()), tensors, style, found, optimizer)
 
 
 def _is_seed(parts: list[str], dataset: h5py.Dataset) -> bool:

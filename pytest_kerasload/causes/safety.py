@@ -229,8 +229,8 @@ AMBIGUOUS = _cause(
     formats=("h5", "keras"),
     saved_by="other tools",
     loaded_by="any",
-    explanation="Two members of one name, two keys of one name, or bytes before the archive: readers differ "
-    "in which they take.",
+    explanation="Two members of one name, two keys of one name, bytes before the archive or the HDF5 content, or a "
+    "configuration that is not in UTF-8: readers differ in which they take.",
 )
 UNINSPECTABLE = _cause(
     "uninspectable-content",
@@ -242,12 +242,13 @@ UNINSPECTABLE = _cause(
 )
 UNUSUAL_MEMBER = _cause(
     "code-in-archive",
-    "The archive holds files with code, which no Keras puts there; loading does not run them by itself",
+    "The artifact holds files with code, which no Keras puts there",
     "remove them from the archive",
     formats=("keras",),
     saved_by="other tools",
     loaded_by="any",
-    explanation="Scripts and libraries beside the model wait for somebody to run them.",
+    explanation="Loading does not run them by itself. Scripts, libraries and pickles beside the model wait for "
+    "somebody or something to do so, and a release of a model has no use for them.",
 )
 CONFIG_BOMB = _cause(
     "config-bomb",

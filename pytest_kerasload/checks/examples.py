@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from pytest_kerasload import npy
 from pytest_kerasload.artifacts.record import Format
-from pytest_kerasload.artifacts.sniffing import savedmodel_marker
+from pytest_kerasload.artifacts.sniffing import directory_marker
 from pytest_kerasload.causes.catalogue import cause
 from pytest_kerasload.checks import comparing
 from pytest_kerasload.checks.verdict import Context
@@ -131,7 +131,7 @@ class Shelf:
         """The shelf of a round trip."""
         settings, path = context.settings, context.artifact.path
         environment = context.session.process.spec.id if len(settings.environments) > 1 else ""
-        marker = savedmodel_marker(path) if path.is_dir() else None
+        marker = directory_marker(path) if path.is_dir() else None
         root = settings.root_of(path)
         inside = "-".join(filter(None, (environment, format)))
         stem = None

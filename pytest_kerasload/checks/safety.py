@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from pytest_kerasload.artifacts.record import Artifact
-from pytest_kerasload.artifacts.sniffing import content_of
+from pytest_kerasload.artifacts.sniffing import content_of, keras_marker, savedmodel_marker
 from pytest_kerasload.causes import safety
 from pytest_kerasload.findings import Finding, Remedy
-from pytest_kerasload.hazards import archive, configs, hdf5, savedmodel
+from pytest_kerasload.hazards import archive, configs, folder, hdf5, savedmodel
 from pytest_kerasload.hazards.hazard import Hazard
 
 _SHOWN = 3
@@ -36,7 +36,10 @@ def check(artifact: Artifact) -> tuple[Finding, ...]:
 def _hazards(artifact: Artifact) -> Iterator[Hazard]:
     path = artifact.path
     if path.is_dir():
-        yield from savedmodel.hazards(path)
+        if savedmodel_marker(path) is None and keras_marker(path) is not None:
+            yield from folder.hazards(path, artifact.weights.elements)
+        else:
+            yield from savedmodel.hazards(path)
         return
     content = content_of(path)
     if content == "zip":

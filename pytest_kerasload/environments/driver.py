@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 import time
@@ -37,6 +38,8 @@ _SECONDS_A_MEGABYTE = 1.0
 _LEAST_MEMORY = 2 << 30
 # TensorFlow keeps something of every model; a process that grew by this much is replaced before its next artifact.
 _GROWTH = 2 << 30
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 Key = tuple[EnvironmentSpec, tuple[Reference, ...]]
 """What a process is started for: an environment, and the custom objects imported in it."""
@@ -92,12 +95,11 @@ class Driver:
             raise
         except HookMistake as mistake:
             result = replace(self.gate.skipped(task, str(mistake)), outcome="error", mistake=True)
-        except OSError as error:
-            if error.errno not in _FULL:
-                raise
-            result = self.gate.answer(task, (_disk_full(task, error),))
-        except Exception:  # a defect of this plugin is told apart from a failing artifact
-            result = replace(self.gate.skipped(task, ""), outcome="error", reason=traceback.format_exc())
+        except Exception as error:
+            if isinstance(error, OSError) and error.errno in _FULL:
+                result = self.gate.answer(task, (_disk_full(task, error),))
+            else:  # a defect of this plugin is told apart from a failing artifact
+                result = replace(self.gate.skipped(task, ""), outcome="error", reason=traceback.format_exc())
         result = replace(result, seconds=time.monotonic() - began)
         group.results[task] = result
         if task.check == SAVING:
@@ -295,6 +297,12 @@ class Driver:
             if process is not None:
                 process.close()
         self._process, self._others = None, {}
+
+
+def _disk_full(task: Task, error: OSError) -> Finding:
+    from pytest_kerasload.causes.catalogue import cause
+
+    return cause("disk-full").finding(f"{task.path.name}: {error}")
 
 
 def _unexpected(error: RequestFailed, versions: object, gate: Gate, path: Path) -> Finding:

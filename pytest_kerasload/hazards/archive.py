@@ -15,13 +15,19 @@ from typing import IO
 from pytest_kerasload.artifacts.sniffing import HDF5_SIGNATURE
 from pytest_kerasload.causes import safety
 from pytest_kerasload.hazards import arrays, configs, hdf5
-from pytest_kerasload.hazards.hazard import Hazard, size, unfolds
+from pytest_kerasload.hazards.hazard import BOMB_RATIO, Hazard, size, unfolds
 
-_CODE_SUFFIXES = (
-    *(".py", ".pyc", ".pyd", ".so", ".dll", ".dylib", ".exe", ".sh", ".bat", ".jar"),
-    *(".pkl", ".pickle", ".pt"),
+CODE_SUFFIXES = (
+    *(".py", ".pyc", ".pyo", ".pyd", ".pyw", ".pth", ".so", ".dll", ".dylib", ".exe", ".com", ".scr", ".msi", ".elf"),
+    *(".sh", ".bash", ".bat", ".cmd", ".ps1", ".vbs", ".js", ".jar", ".class", ".rb", ".pl", ".php", ".lnk"),
+    *(".pkl", ".pickle", ".pt", ".joblib", ".dill", ".cloudpickle", ".marshal", ".whl", ".egg"),
 )
-_ENCRYPTED = 0x1
+_CODE_STARTS = (b"\x7fELF", b"MZ", b"#!", *(bytes((0x80, protocol)) for protocol in range(2, 6)))
+"""Programs, scripts and pickles by their first bytes."""
+
+_WEIGHTS = (".h5", ".hdf5")
+_ENCRYPTED, _UTF8 = 0x1, 0x800
+_NAMED = 20
 _POLYGLOT = "a zip archive and HDF5 in one file: loaders read either"
 
 
@@ -35,7 +41,8 @@ def hazards(path: Path, elements: int | None = None) -> Iterator[Hazard]:
     with zipfile.ZipFile(path) as archive, path.open("rb") as file:
         members = [info for info in archive.infolist() if not info.is_dir()]
         yield from _polyglot(archive, file)
-        yield from _names(members)
+        yield from _names(archive.infolist())
+        yield from _headers(members, file)
         yield from _sizes(archive, members)
         for info in members:
             # What was named above is not read.
@@ -68,11 +75,14 @@ def _name_and_extra(file: IO[bytes], info: zipfile.ZipInfo) -> int:
 
 
 def _names(members: list[zipfile.ZipInfo]) -> Iterator[Hazard]:
-    counted = Counter(posixpath.normpath(info.filename.replace("\\", "/")) for info in members)
+    # Unpacked on Windows and macOS, names that differ in their case alone are one file.
+    spelled = [posixpath.normpath(info.filename.replace("\\", "/")) for info in members]
+    counted = Counter(name.casefold() for name in spelled)
     for name, times in counted.items():
         if times > 1:
+            place = next(one for one in spelled if one.casefold() == name)
             yield Hazard(
-                safety.AMBIGUOUS, name, f"a member that is there {times} times: loaders differ on which counts"
+                safety.AMBIGUOUS, place, f"a member that is there {times} times: loaders differ on which counts"
             )
     for info in members:
         name = info.filename
@@ -80,10 +90,29 @@ def _names(members: list[zipfile.ZipInfo]) -> Iterator[Hazard]:
             yield Hazard(safety.PATH_TRAVERSAL, name, "a member that is unpacked outside of the archive's folder")
         if stat.S_ISLNK(info.external_attr >> 16):
             yield Hazard(safety.SYMLINK, name, "a member that is a symbolic link")
+        if "\0" in info.orig_filename:
+            text = f"a member that is called {info.orig_filename!r}: readers differ on where the name ends"
+            yield Hazard(safety.AMBIGUOUS, name, text)
         if info.flag_bits & _ENCRYPTED:
             yield Hazard(safety.UNINSPECTABLE, name, "an encrypted member")
-        if name.lower().endswith(_CODE_SUFFIXES):
-            yield Hazard(safety.UNUSUAL_MEMBER, name, "a file with code", fails=False)
+        if name.lower().endswith(CODE_SUFFIXES):
+            yield Hazard(safety.UNUSUAL_MEMBER, name, "a file with code")
+
+
+def _headers(members: list[zipfile.ZipInfo], file: IO[bytes]) -> Iterator[Hazard]:
+    """What is told twice in an archive, in its directory and before each member, and differs."""
+    first = min((info.header_offset for info in members), default=0)
+    if first > 0:
+        file.seek(0)
+        text = f"{first} bytes before the archive, beginning {file.read(8)!r}: another reader takes them for the file"
+        yield Hazard(safety.AMBIGUOUS, "before the archive", text)
+    for info in members:
+        file.seek(info.header_offset + 26)
+        length = int.from_bytes(file.read(4)[:2], "little")
+        name = file.read(length)
+        if name != info.orig_filename.encode("utf-8" if info.flag_bits & _UTF8 else "cp437", "replace"):
+            text = f"a member that is called {name.decode('utf-8', 'replace')!r} where it begins"
+            yield Hazard(safety.AMBIGUOUS, info.filename, text)
 
 
 def _sizes(archive: zipfile.ZipFile, members: list[zipfile.ZipInfo]) -> Iterator[Hazard]:
@@ -95,7 +124,10 @@ def _sizes(archive: zipfile.ZipFile, members: list[zipfile.ZipInfo]) -> Iterator
     length = archive.fp.seek(0, io.SEEK_END) if archive.fp else packed
     if not bombs and unfolds(whole, min(packed, length)):
         text = f"all members together unfold to {size(whole)} out of {size(min(packed, length))}"
-        yield Hazard(safety.ARCHIVE_BOMB, "all members", text)
+        thin = sorted(members, key=lambda info: info.compress_size * BOMB_RATIO - info.file_size)
+        for info in thin[:_NAMED]:
+            if info.file_size > BOMB_RATIO * info.compress_size:
+                yield Hazard(safety.ARCHIVE_BOMB, info.filename, text)
 
 
 def _content(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo, elements: int | None) -> Iterator[Hazard]:
@@ -104,11 +136,20 @@ def _content(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo, elemen
         yield from configs.text_hazards(archive.read(info), name, elements=elements)
     elif name == "metadata.json":
         yield from configs.text_hazards(archive.read(info), name, name)
-    elif name.endswith((".h5", ".hdf5")):
+    elif name.endswith(_WEIGHTS):
         yield from hdf5.hazards(path, name)[0]
-    elif name.endswith(".npz"):
+    elif name.endswith((".npz", ".npy")):
         with archive.open(info) as content:
             yield from arrays.hazards(content, name)
+    elif not name.lower().endswith(CODE_SUFFIXES):
+        with archive.open(info) as content:
+            if is_code(content.read(4)):
+                yield Hazard(safety.UNUSUAL_MEMBER, name, "a program, a script or a pickle by its first bytes")
+
+
+def is_code(head: bytes) -> bool:
+    """Whether a file that begins like this is a program, a script or a pickle."""
+    return head.startswith(_CODE_STARTS)
 
 
 def is_archive(path: Path) -> bool:

@@ -1,28 +1,31 @@
-"""Weights as ``.npz``: pickled objects, and arrays that are not there."""
+"""Arrays as ``.npz`` and ``.npy``: pickled objects, and arrays that are not there."""
 
 from __future__ import annotations
 
+import io
 import math
 import zipfile
 from collections.abc import Iterator
 from typing import IO
 
-from numpy.lib import format as npy
+from numpy.lib.format import MAGIC_PREFIX
 
+from pytest_kerasload import npy
 from pytest_kerasload.causes import safety
 from pytest_kerasload.hazards.hazard import Hazard, size, unfolds
 
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
-_LONGEST_HEADER = 1 << 20
 
 
 def hazards(content: IO[bytes], document: str) -> Iterator[Hazard]:
-    """The hazards of an ``.npz`` file; ``document`` is its name in the archive."""
-    head = content.read(len(npy.MAGIC_PREFIX))
+    """The hazards of an ``.npz`` or ``.npy`` file; ``document`` is its name in the archive."""
+    head = content.read(len(MAGIC_PREFIX))
     if not head.startswith(_ZIP):
         # np.load takes what is neither .npz nor .npy for a pickle.
-        if head and head != npy.MAGIC_PREFIX:
-            yield Hazard(safety.PICKLED_WEIGHTS, document, "is no .npz file, and then NumPy takes it for a pickle")
+        if head == MAGIC_PREFIX:
+            yield from _array(content, content.seek(0, io.SEEK_END), document)
+        elif head:
+            yield Hazard(safety.PICKLED_WEIGHTS, document, "is no array file, and then NumPy takes it for a pickle")
         return
     content.seek(0)
     with zipfile.ZipFile(content) as archive:
@@ -32,23 +35,23 @@ def hazards(content: IO[bytes], document: str) -> Iterator[Hazard]:
             yield Hazard(safety.ARCHIVE_BOMB, document, f"unfolds to {size(whole)} out of {size(packed)}")
         for info in infos:
             # np.load goes by the content of a member, not by its suffix.
-            yield from _array(archive, info, f"{document}: {info.filename.removesuffix('.npy')}")
+            with archive.open(info) as member:
+                place = f"{document}: {info.filename.removesuffix('.npy')}"
+                yield from _array(member, info.compress_size, place)
 
 
-def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo, place: str) -> Iterator[Hazard]:
-    with archive.open(info) as member:
-        try:
-            version = npy.read_magic(member)
-        except ValueError:
-            return
-        try:
-            read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-            shape, _, dtype = read(member, max_header_size=_LONGEST_HEADER)
-        except ValueError:
-            yield Hazard(safety.UNINSPECTABLE, place, "an array whose header cannot be read")
-            return
+def _array(content: IO[bytes], stored: int, place: str) -> Iterator[Hazard]:
+    content.seek(0)
+    if content.read(len(MAGIC_PREFIX)) != MAGIC_PREFIX:
+        return
+    content.seek(0)
+    try:
+        shape, _, dtype = npy.header(content)
+    except ValueError:
+        yield Hazard(safety.UNINSPECTABLE, place, "an array whose header cannot be read")
+        return
+    declared = math.prod(shape) * dtype.itemsize
     if dtype.hasobject:
         yield Hazard(safety.PICKLED_WEIGHTS, place, "an array of Python objects, which is a pickle")
-    elif unfolds(math.prod(shape) * dtype.itemsize, info.compress_size):
-        declared = math.prod(shape) * dtype.itemsize
-        yield Hazard(safety.HDF5_BOMB, place, f"claims {size(declared)}, and {size(info.compress_size)} are stored")
+    elif unfolds(declared, stored):
+        yield Hazard(safety.HDF5_BOMB, place, f"claims {size(declared)}, and {size(stored)} are stored")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -13,6 +15,7 @@ from pytest_kerasload.hazards import operations
 from pytest_kerasload.hazards.bytecode import is_dump, is_marshalled, is_pickled
 from pytest_kerasload.hazards.documents import Node, label, nodes, parsed, texts
 from pytest_kerasload.hazards.hazard import Hazard
+from pytest_kerasload.hazards.patterns import is_exponential
 from pytest_kerasload.hazards.references import hazard_of
 
 _LARGEST = 1 << 33
@@ -32,9 +35,11 @@ _SIZES = _WEIGHT_SIZES | frozenset(
     }
 )
 _LOOKUPS = frozenset({"StringLookup", "IntegerLookup", "TextVectorization", "IndexLookup"})
+_FUNCTIONS = frozenset({"function", "output_shape", "mask"})
+"""What a Lambda of Keras 2 keeps as code."""
+
+_SOURCE = re.compile(r"[(;=\n]|\blambda\b.*:")
 _ADDRESS = re.compile(r"(?:https?|ftp|gs|s3|hdfs)://\S+", re.IGNORECASE)
-_NESTED_QUANTIFIER = re.compile(r"\((?:[^()\\]|\\.)*[+*}](?:[^()\\]|\\.)*\)(?:[+*]|\{\d*,)")
-"""A repeated group with a repetition inside, such as ``(a+)+``: matching takes time exponential in the text."""
 
 
 def text_hazards(text: str | bytes, document: str, place: str = "", elements: int | None = None) -> Iterator[Hazard]:
@@ -42,6 +47,9 @@ def text_hazards(text: str | bytes, document: str, place: str = "", elements: in
     content, twice = parsed(text)
     for key in twice:
         yield Hazard(safety.AMBIGUOUS, document, f"the key {key!r} twice in one object: parsers differ on which counts")
+    if isinstance(text, bytes) and json.detect_encoding(text) not in ("utf-8", "utf-8-sig"):
+        coded = json.detect_encoding(text)
+        yield Hazard(safety.AMBIGUOUS, document, f"is in {coded}: Keras writes UTF-8, and other readers see no JSON")
     yield from hazards(content, place, elements)
 
 
@@ -63,8 +71,10 @@ def _code(node: Node) -> Iterator[Hazard]:
         return
     found = False
     for key, item in value.items():
-        typed = value.get(f"{key}_type") == "lambda"
-        if (typed or (key in ("function", "output_shape", "mask") and isinstance(item, list))) and is_dump(item):
+        typed = value.get(f"{key}_type") == "lambda" and isinstance(item, (str, list))
+        kept = key in _FUNCTIONS
+        # A Lambda unmarshals what is said to be one, whatever it looks like.
+        if (typed and kept) or ((typed or (kept and isinstance(item, list))) and is_dump(item)):
             what = "a function" if key == "function" else f"{key}: a function"
             yield Hazard(safety.LAMBDA_BYTECODE, node.owner or node.place or "config", f"{what} as Python bytecode")
             found = True
@@ -103,6 +113,8 @@ def _object(node: Node, elements: int | None) -> Iterator[Hazard]:
         yield Hazard(safety.VOCABULARY_FILE, place, f"opens {path!r} for its vocabulary")
     if name == "DTypePolicyMap":
         yield from _patterns(config, place)
+    if name == "Lambda":
+        yield from _named_functions(config, place)
     yield from operations.hazards(name, node.value, place)
     if is_builtin(name, "layer"):
         yield from _sizes(config, place, elements)
@@ -113,6 +125,20 @@ def _object(node: Node, elements: int | None) -> Iterator[Hazard]:
         for key, item in texts(config):
             if _ADDRESS.fullmatch(item):
                 yield Hazard(safety.REMOTE_RESOURCE, place, f"{name} is given {key}={item[:200]!r}", fails=False)
+
+
+def _named_functions(config: Mapping[str, Any], place: str) -> Iterator[Hazard]:
+    """Functions a Lambda of Keras 2 has by name, with their modules beside them."""
+    for key, beside in (("function", "module"), ("output_shape", "output_shape_module"), ("mask", "mask_module")):
+        name, module = config.get(key), config.get(beside)
+        if isinstance(name, str) and config.get(f"{key}_type") != "lambda" and _SOURCE.search(name):
+            yield Hazard(
+                safety.LAMBDA_BYTECODE, place, f"{key}: Python code as text, where the name of a function belongs"
+            )
+        elif isinstance(name, str) and isinstance(module, str) and config.get(f"{key}_type") != "lambda":
+            found = hazard_of(module, name, True)
+            if found is not None and found[2]:
+                yield Hazard(found[0], place, found[1])
 
 
 def _sizes(config: Mapping[str, Any], place: str, elements: int | None) -> Iterator[Hazard]:
@@ -126,6 +152,11 @@ def _sizes(config: Mapping[str, Any], place: str, elements: int | None) -> Itera
                 place,
                 f"{key} is {largest:,}, and all weights of the artifact together are {elements:,} numbers",
             )
+    kernel = [config.get("filters"), *_numbers(config.get("kernel_size"))]
+    if all(isinstance(number, int) for number in kernel):
+        wanted = math.prod(kernel)  # type: ignore[arg-type]
+        if wanted >= _LARGEST and (elements or 0) < wanted:
+            yield Hazard(safety.CONFIG_BOMB, place, f"filters times kernel_size is {wanted:,}: so much is not stored")
     rows, columns = config.get("input_dim"), config.get("output_dim")
     if isinstance(rows, int) and isinstance(columns, int) and rows < _LARGEST > columns:
         wanted = rows * columns
@@ -148,7 +179,7 @@ def _numbers(value: Any) -> Iterator[int]:
 def _patterns(config: Mapping[str, Any], place: str) -> Iterator[Hazard]:
     policies = config.get("policy_map")
     for pattern in policies if isinstance(policies, Mapping) else ():
-        if _NESTED_QUANTIFIER.search(pattern):
+        if is_exponential(pattern):
             yield Hazard(
                 safety.CONFIG_BOMB, place, f"the pattern {pattern[:100]!r} takes exponential time to match layer names"
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from google.protobuf.message import DecodeError
 
 from pytest_kerasload.causes import graph_safety, safety
+from pytest_kerasload.causes.cause import Cause
 from pytest_kerasload.hazards import policy, tensors
 from pytest_kerasload.hazards.dataflow import Flow, attributes
 from pytest_kerasload.hazards.hazard import Hazard
@@ -25,12 +27,20 @@ _CACHE_FILES = {"CacheDataset": 1, "CacheDatasetV2": 1}
 _DEEPEST = 8
 _UNUSED = ", in a part of the graph that nothing runs"
 
+_TRAINING = frozenset({graph_safety.GRAPH_FILES, graph_safety.GRAPH_PYTHON})
+"""What training leaves in graphs of TensorFlow 1: readers and map functions of its data, and summaries."""
+
+_CODE_NAMES = re.compile(r"shell|exec(?!ut(?:or|able))|(?<!file)system|popen|load_?library|subprocess", re.IGNORECASE)
+"""Words in the name of a foreign op that say what it is for."""
+
 
 def hazards(meta: Any, depth: int = 0, within: str = "") -> Iterator[Hazard]:
     """The hazards of one MetaGraphDef; ``within`` is where it was found, for a graph inside a graph."""
     flow = Flow(meta)
     checkpoints, sources = Checkpoints(flow), Sources(flow)
     known, special, opaque, sized = policy.known_ops(), policy.special_ops(), policy.ops("opaque"), tensors.SIZED_OPS
+    # TensorFlow 2 writes a graph of its own for saving: what nothing runs there was put in by something else.
+    spared = _TRAINING if not meta.object_graph_def.nodes else frozenset()
     foreign: dict[str, str] = {}
     for scope, node in flow.nodes():
         op = node.op
@@ -44,13 +54,21 @@ def hazards(meta: Any, depth: int = 0, within: str = "") -> Iterator[Hazard]:
         elif op in special:
             live = flow.is_live(scope, node)
             for hazard in _special(sources, scope, node, place, depth):
-                yield (hazard if live else replace(hazard, text=f"{hazard.text}{_UNUSED}", fails=False))
+                if not live:
+                    fails = hazard.fails and hazard.cause not in (spared - {_writes(op)})
+                    hazard = replace(hazard, text=f"{hazard.text}{_UNUSED}", fails=fails)
+                yield hazard
         elif op in opaque:
             yield Hazard(graph_safety.OPAQUE_OP, place, f"{op} carries a program of its own", fails=False)
         elif op not in known and op not in flow.functions and not op.startswith("_"):
             foreign.setdefault(op, place)
     for op, place in foreign.items():
-        yield Hazard(graph_safety.CUSTOM_OP, place, f"{op} is no op of TensorFlow", fails=False)
+        yield Hazard(graph_safety.CUSTOM_OP, place, f"{op} is no op of TensorFlow", _CODE_NAMES.search(op) is not None)
+
+
+def _writes(op: str) -> Cause | None:
+    """The cause that holds for an op even where nothing runs it: no training needs files written by the graph."""
+    return graph_safety.GRAPH_FILES if op == "WriteFile" else None
 
 
 def _special(sources: Sources, scope: str, node: Any, place: str, depth: int) -> Iterator[Hazard]:

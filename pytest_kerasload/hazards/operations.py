@@ -12,7 +12,7 @@ from google.protobuf.message import DecodeError
 
 from pytest_kerasload.artifacts.layers import config_of
 from pytest_kerasload.causes import safety
-from pytest_kerasload.hazards.documents import nodes
+from pytest_kerasload.hazards.documents import nodes, parsed
 from pytest_kerasload.hazards.hazard import Hazard
 from pytest_kerasload.hazards.messages import message
 from pytest_kerasload.hazards.policy import is_tensor_function, op_hazard, opens_file, table
@@ -48,6 +48,8 @@ def _arguments(layer: Mapping[str, Any], symbol: str, place: str) -> Iterator[Ha
 
 def _op_of(node_def: Any) -> str:
     """The op of a NodeDef: as JSON, or serialised and kept as text (TensorFlow 1.15 and 2.0)."""
+    if isinstance(node_def, str) and node_def.lstrip().startswith("{"):
+        node_def = parsed(node_def)[0]
     if isinstance(node_def, Mapping):
         return str(node_def.get("op", ""))
     node = message("NodeDef")

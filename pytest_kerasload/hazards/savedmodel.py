@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,15 +11,12 @@ from google.protobuf import text_format
 from google.protobuf.message import DecodeError
 
 from pytest_kerasload.causes import graph_safety, safety
-from pytest_kerasload.hazards import configs, graph
+from pytest_kerasload.hazards import configs, graph, paths
 from pytest_kerasload.hazards.dataflow import assets
 from pytest_kerasload.hazards.documents import label, parsed
 from pytest_kerasload.hazards.hazard import Hazard, size, unfolds
 from pytest_kerasload.hazards.messages import message
 from pytest_kerasload.hazards.tensors import elements, item_size
-
-_CONTENT_ADDRESS = re.compile(r"[0-9a-f]{30,}")
-"""A file named by the hash of its content: in the stores of Hugging Face, DVC and git-annex, to which they link."""
 
 _FOREIGN_PATH = re.compile(r"[/\\]|[A-Za-z]:|\w+://")
 
@@ -36,7 +32,7 @@ def hazards(directory: Path) -> Iterator[Hazard]:
             text_format.Parse(text.read_text("utf-8"), saved, allow_unknown_field=True)
     except (DecodeError, text_format.ParseError, RuntimeError, RecursionError) as error:
         raise ValueError(str(error)) from error
-    yield from _paths(directory)
+    yield from paths.hazards(directory)
     if (directory / "saved_model.cpb").exists():
         text_of = "a graph in chunks, which TensorFlow 2.15 and later may read in place of saved_model.pb"
         yield Hazard(safety.UNINSPECTABLE, "saved_model.cpb", text_of)
@@ -45,19 +41,6 @@ def hazards(directory: Path) -> Iterator[Hazard]:
         yield from graph.hazards(meta)
         yield from _variables(directory, meta)
     yield from _metadata(directory, saved)
-
-
-def _paths(directory: Path) -> Iterator[Hazard]:
-    """Symbolic links to what is not part of the artifact."""
-    top = directory.resolve()
-    for parent, directories, files in os.walk(directory):
-        for name in sorted((*directories, *files)):
-            path = Path(parent) / name
-            if path.is_symlink():
-                target = path.resolve()
-                if not target.is_relative_to(top) and not _CONTENT_ADDRESS.search(target.as_posix()):
-                    place = path.relative_to(directory).as_posix()
-                    yield Hazard(safety.SYMLINK, place, f"a symbolic link to {os.readlink(path)}")
 
 
 def _assets(meta: Any) -> Iterator[Hazard]:

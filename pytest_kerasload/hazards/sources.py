@@ -28,18 +28,28 @@ class Sources:
 
     def __init__(self, flow: Flow) -> None:
         self._flow = flow
+        self._known: dict[tuple[str, str], list[Source]] = {}
         self._assets = frozenset(node_name(asset.tensor_info.name) for asset in assets(flow.meta))
 
     def of(self, scope: str, name: str) -> list[Source]:
         """What a tensor comes from, over every call of the function it is in."""
+        place = scope, node_name(name)
+        if place not in self._known:
+            self._known[place] = self._of(*place)
+        return self._known[place]
+
+    def _of(self, scope: str, name: str) -> list[Source]:
         found: list[Source] = []
         seen: set[tuple[str, str]] = set()
-        waiting = [(scope, node_name(name))]
+        waiting = [(scope, name)]
         while waiting:
             place = waiting.pop()
             if place in seen:
                 continue
             seen.add(place)
+            if place in self._known:
+                found.extend(self._known[place])
+                continue
             scope, name = place
             arguments = self._flow.arguments(scope)
             if name in arguments:

@@ -31,14 +31,18 @@ _SHAPED = {
     "Fill": 0,
     "Empty": 0,
     "BroadcastTo": 1,
+    "Tile": 1,
     **dict.fromkeys(("RandomUniform", "RandomUniformInt", "RandomStandardNormal", "TruncatedNormal"), 0),
+    **dict.fromkeys(("ParameterizedTruncatedNormal", "RandomPoissonV2", "RandomGamma"), 0),
+    **dict.fromkeys(("OneHot", "Range"), 1),
+    "LinSpace": 2,
     **{
         f"Stateless{name}{version}": 0
         for name in ("RandomUniform", "RandomNormal", "TruncatedNormal", "RandomUniformInt", "RandomUniformFullInt")
         for version in ("", "V2")
     },
 }
-"""Ops that make a tensor of any shape, with the input that holds it."""
+"""Ops that make a tensor of any shape, with the input that holds it: its dimensions, or one of them."""
 
 
 SIZED_OPS = frozenset({"Const", *_SHAPED})
