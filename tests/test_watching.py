@@ -54,6 +54,7 @@ def seen(directory: Path, code: str, **variables: str) -> Rows:
     [
         ("open('{}/x', 'w').close()", "writes", "{}/x"),
         ("os.close(os.open('{}/x', os.O_CREAT | os.O_WRONLY))", "writes", "{}/x"),
+        ("import shutil; shutil.rmtree('{}/x', ignore_errors=True)", "writes", "{}/x"),
         ("os.mkdir('{}/x')", "writes", "{}/x"),
         ("os.rename('{}/nothing', '{}/x')", "writes", "{}/x"),
         ("os.symlink('a', '{}/x')", "writes", "{}/x"),
@@ -80,6 +81,7 @@ def test_what_the_artifact_does_is_seen(tmp_path: Path, code: str, kind: str, wh
         "open(os.devnull, 'w').close()",
         "open('/proc/self/status').close()",
         "import xml.dom.minidom, sqlite3",
+        "import shutil; os.makedirs(os.path.expanduser('~/a/assets/b')); shutil.rmtree(os.path.expanduser('~/a'))",
         "import linecache; linecache.getlines(own.__file__)",
         "open(json.__file__).close()",
         "os.listdir('/')",
@@ -106,6 +108,12 @@ def test_the_users_own_code_is_told_as_theirs(tmp_path: Path) -> None:
     assert seen(tmp_path, "own.call(open, 'own.py').close()") == []
 
 
+def test_what_a_package_does_when_it_is_imported_is_told_as_its_own(tmp_path: Path) -> None:
+    (tmp_path / "project").mkdir()
+    (tmp_path / "project" / "lazy.py").write_text("import os\nos.system('true')\n")
+    assert seen(tmp_path, "import lazy") == [("starts", "true", "lazy")]
+
+
 def test_sockets_are_refused_where_the_system_does_not(tmp_path: Path) -> None:
     code = "socket.socket().connect(('127.0.0.1', 9))"
     noted = f"try:\n    {code}\nexcept PermissionError:\n    os.mkdir('/nonexistent/refused')"
@@ -128,6 +136,6 @@ def test_each_kind_is_one_finding() -> None:
 
 def test_what_is_the_users_or_trusted_does_not_fail() -> None:
     own = list(watched.findings(Path("m.h5"), [["reads", "/a", "acme.layers"]], False))
-    assert [(one.fails, one.message) for one in own] == [(False, "m.h5: acme.layers, code of yours, reads /a")]
+    assert [(one.fails, one.message) for one in own] == [(False, "m.h5: acme.layers, which is no part of it, reads /a")]
     trusted = list(watched.findings(Path("m.h5"), [["starts", "sh", ""], ["code", "unmarshals code", ""]], True))
     assert [(one.cause, one.fails) for one in trusted] == [("loading-starts-processes", False)]

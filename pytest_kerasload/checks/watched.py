@@ -29,7 +29,7 @@ def findings(path: Path, rows: Iterable[Iterable[str]], trusted: bool) -> Iterat
         cause, words = _KINDS[kind]
         said = words.format(listed(things))
         if whose:
-            yield cause.finding(f"{path.name}: {whose}, code of yours, {said}", where=whose, fails=False)
+            yield cause.finding(f"{path.name}: {whose}, which is no part of it, {said}", where=whose, fails=False)
         elif trusted:
             if kind != "code":  # which is what it is trusted with
                 yield cause.finding(f"{path.name} is trusted: it {said}", fails=False)

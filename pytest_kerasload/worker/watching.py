@@ -14,13 +14,14 @@ from typing import Any, Dict, Iterator, List, Optional, Set, Tuple
 _MOST = 50
 _LONGEST = 300
 
-# Events with the places of the paths among their arguments.
-_CHANGES = {
-    **dict.fromkeys(
-        ("os.remove", "os.mkdir", "os.rmdir", "os.truncate", "os.chmod", "os.chown", "shutil.rmtree"), (0,)
-    ),
-    **dict.fromkeys(("os.rename", "os.link", "os.symlink", "shutil.move"), (0, 1)),
-    **dict.fromkeys(("shutil.copyfile", "shutil.copytree", "shutil.unpack_archive", "os.symlink"), (1,)),
+# Events with the places of the paths among their arguments, each with that of the directory that it may start at.
+_CHANGES: Dict[str, Tuple[Tuple[int, Optional[int]], ...]] = {
+    **dict.fromkeys(("os.remove", "os.rmdir", "shutil.rmtree"), ((0, 1),)),
+    **dict.fromkeys(("os.mkdir", "os.chmod"), ((0, 2),)),
+    "os.chown": ((0, 3),),
+    "os.truncate": ((0, None),),
+    **dict.fromkeys(("os.rename", "os.link"), ((0, 2), (1, 3))),
+    "os.symlink": ((1, 2),),
 }
 _STARTS = {"subprocess.Popen": 1, "os.system": 0, "os.exec": 1, "os.posix_spawn": 1, "os.spawn": 2}
 _FORKS = ("os.fork", "os.forkpty", "pty.spawn")
@@ -37,6 +38,7 @@ _IMPORTING = (
     *("importlib._bootstrap", "importlib._bootstrap_external", "zipimport"),
     *("_frozen_importlib", "_frozen_importlib_external"),  # what they are called until importlib is imported
 )
+_OURS = ("__main__", "__channelexec__")
 _SILENT = ("/dev/null", "/dev/zero", "/dev/tty")
 
 
@@ -91,7 +93,7 @@ class Watch:
     def _seen(self, event: str, arguments: Tuple[Any, ...]) -> Iterator[Tuple[str, str]]:
         if event == "open":
             path, mode, flags = arguments[:3]
-            if isinstance(path, (str, bytes, os.PathLike)):
+            if isinstance(path, (str, bytes, os.PathLike)) and not _walking(path, sys._getframe(2)):
                 where = os.path.realpath(os.fsdecode(path))
                 changing = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
                 if (flags or 0) & changing or set(mode or "") & set("wax+"):
@@ -100,9 +102,12 @@ class Watch:
                 elif not (self._may_read(where) or _importing(sys._getframe(2)) or _is_source(where)):
                     yield "reads", where
         elif event in _CHANGES:
-            for place in _CHANGES[event]:
-                if isinstance(arguments[place], (str, bytes, os.PathLike)):
-                    where = os.path.realpath(os.fsdecode(arguments[place]))
+            for place, start in _CHANGES[event]:
+                path = arguments[place]
+                inner = start is not None and len(arguments) > start and arguments[start] not in (None, -1)
+                # What starts at an open directory is in one that was told when it was opened or deleted by its path.
+                if isinstance(path, (str, bytes, os.PathLike)) and (not inner or os.path.isabs(path)):
+                    where = os.path.realpath(os.fsdecode(path))
                     if not _inside(where, self._own):
                         yield "writes", where
         elif event in _STARTS:
@@ -130,7 +135,8 @@ class Watch:
         return any(_inside(path, os.path.realpath(root or os.curdir)) for root in ("", *sys.path))
 
     def _whose(self, frame: Optional[FrameType]) -> str:
-        """The module of the user's whose code is at work; empty where it is the artifact and the loader alone.
+        """The module whose code is at work: one of the user's, or one that is just imported, which may do more than to
+        define things; empty where it is the artifact and the loader alone.
 
         A function out of an artifact has the globals of the loader's module, or none of a module's, whatever file it
         says that it is from.
@@ -138,15 +144,14 @@ class Watch:
         while frame is not None:
             name = frame.f_globals.get("__name__")
             module = sys.modules.get(name) if isinstance(name, str) else None
-            if module is not None and vars(module) is frame.f_globals and self._is_users(str(name), module):
+            real = module is not None and vars(module) is frame.f_globals and name not in _OURS
+            if real and (frame.f_code.co_name == "<module>" or self._is_users(str(name), module)):
                 return str(name)
             frame = frame.f_back
         return ""
 
     def _is_users(self, name: str, module: Any) -> bool:
         package = name.split(".")[0]
-        if package in ("kerasload_worker", "__main__", "__channelexec__"):
-            return False
         if package in self.declared:
             return True
         file = getattr(module, "__file__", None)
@@ -168,6 +173,13 @@ def _importing(frame: Optional[FrameType]) -> bool:
     while frame is not None and frame.f_globals.get("__name__") == __name__:
         frame = frame.f_back
     return frame is not None and frame.f_globals.get("__name__") in _IMPORTING
+
+
+def _walking(path: Any, frame: Optional[FrameType]) -> bool:
+    """Whether the standard library goes down a tree, where names are relative to a directory that is open."""
+    while frame is not None and frame.f_globals.get("__name__") == __name__:
+        frame = frame.f_back
+    return not os.path.isabs(path) and frame is not None and frame.f_globals.get("__name__") in ("shutil", "os")
 
 
 def _is_source(path: str) -> bool:
