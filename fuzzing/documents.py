@@ -26,6 +26,7 @@ _TEXTS = (
     *("int99", "float", "-1", "1e5", "TimeDistributed", "Bidirectional", "TensorFlowOpLayer", "4wAAAAAA", "gASVAAAA"),
     *("__tuple__", "TensorShape", "TypeSpec", "__typespec__", "__keras_tensor__", "__tensor__", "3.999.0", "2.x", "1!2"),
 )
+_NASTY = ("\ud800", "a\0b", "\x1b[31mred\x1b[0m", "a\nb\r\n::error::c", "9" * 6000, "x\ud800y/z")
 _KEYS = (
     *("class_name", "config", "layers", "name", "module", "registered_name", "inbound_nodes", "input_layers"),
     *("output_layers", "batch_shape", "batch_input_shape", "dtype", "activation", "units", "axis", "cell", "cells"),
@@ -35,6 +36,9 @@ _KEYS = (
     *("output_shape", "code", "defaults", "closure", "shape", "keras_history", "fn", "learning_rate", "merge_mode"),
     *("training_config", "model_config", "keras_version", "data_format", "cropping", "dims", "size", "is_legacy_optimizer"),
 )
+
+_TELLING = frozenset({"class_name", "name", "config", "module", "registered_name", "layers", "inbound_nodes", "units"})
+"""Keys that most readers go by."""
 
 Place = tuple[Any, Any]
 """A list or dict, and a position in it."""
@@ -58,7 +62,7 @@ def value(rng: Random, scale: int = 100) -> Any:
     if kind < 2:
         return rng.choice((None, True, False, 0, -1, 1, 2, 3.5, -7, 2**31, 2**63, 10**30))
     if kind < 4:
-        return rng.choice(_TEXTS)
+        return rng.choice(_TEXTS if rng.random() < 0.7 else _NASTY)
     if kind == 4:
         return _MARK + rng.choice(_RAW)
     if kind == 5:
@@ -111,7 +115,8 @@ def _place(document: Any, rng: Random, kinds: tuple[type, ...] = (object,)) -> P
 
 
 def _replace(document: Any, rng: Random, scale: int) -> None:
-    if place := _place(document, rng):
+    telling = [(one, key) for one, key in _places(document) if key in _TELLING]
+    if place := rng.choice(telling) if telling and rng.random() < 0.4 else _place(document, rng):
         place[0][place[1]] = value(rng, scale)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
@@ -23,7 +24,8 @@ def mutated(path: Path, rng: Random, scale: int = 100) -> None:
     """Changes a file in place: its contents first, its bytes after that or instead."""
     choice = rng.random()
     if choice < 0.75:
-        with h5py.File(path, "r+") as file:
+        # What an earlier change damaged is not opened again.
+        with contextlib.suppress(OSError, RuntimeError, KeyError, ValueError), h5py.File(path, "r+") as file:
             for _ in range(rng.choice((1, 1, 2, 4))):
                 rng.choice(_MUTATORS)(file, rng, scale)
     if choice > 0.7:

@@ -10,6 +10,7 @@ import shutil
 import sys
 import tempfile
 import time
+import warnings
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -65,6 +66,10 @@ def asked(rng: Random, run: Run, kind: mutations.Kind | None = None, scale: int 
     return answer
 
 
+_RANDOM = st.randoms(use_true_random=False) | st.integers(0, 1 << 64).map(Random)
+"""What hypothesis draws itself is shrunk, and often simple; out of a seed comes what is as likely as anything else."""
+
+
 def fuzz(run: Run, number: int, inputs: int, *, scale: int = 100, seconds: float = 0.0) -> None:
     """Asks so many artifacts, or as many as there is time for."""
     ends = time.monotonic() + seconds if seconds else None
@@ -77,7 +82,7 @@ def fuzz(run: Run, number: int, inputs: int, *, scale: int = 100, seconds: float
         deadline=None,
         suppress_health_check=list(HealthCheck),
     )
-    @given(st.randoms(use_true_random=False), st.sampled_from(mutations.KINDS))
+    @given(_RANDOM, st.sampled_from(mutations.KINDS))
     def one(rng: Random, kind: mutations.Kind) -> None:
         if ends is None or time.monotonic() < ends:
             asked(rng, run, kind, scale)
@@ -94,6 +99,13 @@ def main() -> int:
     parser.add_argument("--keep", type=Path, help="keep one artifact of each trouble below this directory")
     chosen = parser.parse_args()
     asking.hurry()
+    warnings.simplefilter("ignore")  # zipfile warns of the names that are written twice here
+    with tempfile.TemporaryDirectory() as own:
+        tempfile.tempdir = own
+        return _fuzzed(chosen)
+
+
+def _fuzzed(chosen: argparse.Namespace) -> int:
     run = Run(chosen.keep)
     # Batches: hypothesis remembers what it drew, and gets slower by it.
     batch = 500

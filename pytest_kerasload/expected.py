@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import platform
 import struct
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
@@ -16,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pytest_kerasload import fingerprints
+from pytest_kerasload.artifacts import json_text
 from pytest_kerasload.artifacts.outline import Outline
 from pytest_kerasload.files import replacing
 from pytest_kerasload.folding import Fold
@@ -28,8 +30,8 @@ SUFFIX = ".expected.npz"
 FORMAT_VERSION = 2
 
 _DAMAGES = (
-    *(ValueError, TypeError, KeyError, AttributeError, EOFError, RuntimeError, MemoryError, SyntaxError),
-    *(zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, struct.error),
+    *(ValueError, TypeError, KeyError, AttributeError, EOFError, RuntimeError, MemoryError, SyntaxError, OverflowError),
+    *(zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, struct.error, tokenize.TokenError, RecursionError),
 )
 """What NumPy and zipfile raise on files that are damaged, or something else."""
 
@@ -106,8 +108,8 @@ def read(path: Path) -> Expected:
     if "provenance" in arrays:
         try:
             stored = arrays["provenance"].item()
-            provenance = json.loads(stored.decode("utf-8") if isinstance(stored, bytes) else str(stored))
-        except (ValueError, RecursionError) as error:
+            provenance = json_text.loads(stored.decode("utf-8") if isinstance(stored, bytes) else str(stored))
+        except (ValueError, RecursionError, json_text.TooLarge) as error:
             raise ExpectedUnreadable(f"its provenance is no JSON text ({error})") from error
         if not isinstance(provenance, dict):
             raise ExpectedUnreadable("its provenance is JSON, but no object with names and values")

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import struct
 import zipfile
 import zlib
 from pathlib import Path
 from typing import Any
 
-from pytest_kerasload.artifacts import specs
+from pytest_kerasload.artifacts import json_text, specs
 from pytest_kerasload.artifacts.configs import objects_in
 from pytest_kerasload.artifacts.hdf5 import contents_of, damage, first_line, without_weights
 from pytest_kerasload.artifacts.layers import is_object
@@ -113,6 +112,11 @@ def _read(path: Path, archive: zipfile.ZipFile) -> Artifact:
     )
 
 
+_READ = 256 * 1024 * 1024
+_RATIO = 100
+"""Of what unfolds to more than so much, and so many times the size of the archive, not every member is read."""
+
+
 def _is_bomb(info: zipfile.ZipInfo) -> bool:
     """Whether a member unfolds to far more than Keras would ever store packed: not to be read to its end."""
     return info.file_size > 256 * 1024 * 1024 and info.file_size > 100 * info.compress_size
@@ -120,9 +124,13 @@ def _is_bomb(info: zipfile.ZipInfo) -> bool:
 
 def _bad_members(path: Path, archive: zipfile.ZipFile) -> list[Finding]:
     """Every member whose content does not come out whole; reading one to its end checks its CRC."""
-    problems = []
-    for info in archive.infolist():
-        if info.is_dir() or _is_bomb(info):
+    problems: list[Finding] = []
+    infos = archive.infolist()
+    if sum(info.file_size for info in infos) > max(_READ, _RATIO * path.stat().st_size):
+        return problems  # a bomb of many members, which the safety check tells
+    for info in infos:
+        # ZipInfo.is_dir() knows no member without a name.
+        if info.filename.endswith("/") or _is_bomb(info):
             continue
         try:
             with archive.open(info) as member:
@@ -142,8 +150,8 @@ def _json(path: Path, archive: zipfile.ZipFile, name: str, problems: list[Findin
     try:
         with archive.open(name) as member:
             written = member.read(_JSON_LIMIT)
-        found = json.loads(written)
-    except (*_ZIP_ERRORS, RecursionError) as error:
+        found = json_text.loads(written)
+    except (*_ZIP_ERRORS, RecursionError, json_text.TooLarge) as error:
         if not any(finding.where == name for finding in problems):
             problems.append(
                 causes.CONFIG_NOT_JSON.finding(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import math
+import tokenize
 import zipfile
 from collections.abc import Iterator
 from typing import IO
 
 from numpy.lib import format as npy
 
+from pytest_kerasload.artifacts.layers import product
 from pytest_kerasload.causes import safety
 from pytest_kerasload.hazards.hazard import Hazard, size, unfolds
 
@@ -44,11 +45,10 @@ def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo, place: str) -> Itera
         try:
             read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
             shape, _, dtype = read(member, max_header_size=_LONGEST_HEADER)
-        except ValueError:
+        except (ValueError, tokenize.TokenError, MemoryError, RecursionError):  # Python parses it
             yield Hazard(safety.UNINSPECTABLE, place, "an array whose header cannot be read")
             return
     if dtype.hasobject:
         yield Hazard(safety.PICKLED_WEIGHTS, place, "an array of Python objects, which is a pickle")
-    elif unfolds(math.prod(shape) * dtype.itemsize, info.compress_size):
-        declared = math.prod(shape) * dtype.itemsize
+    elif unfolds(declared := product(shape) * dtype.itemsize, info.compress_size):
         yield Hazard(safety.HDF5_BOMB, place, f"claims {size(declared)}, and {size(info.compress_size)} are stored")

@@ -95,7 +95,8 @@ def write_json(path: Path, report: Mapping[str, Any]) -> None:
     """Write a report as a whole."""
     text = json.dumps(_finite(report), indent=1, ensure_ascii=False, allow_nan=False)
     with replacing(path) as stream:
-        stream.write(f"{text}\n".encode())
+        # The name of a file need not be UTF-8: what is not comes as ``\udce9``, which JSON takes.
+        stream.write(f"{text}\n".encode("utf-8", "backslashreplace"))
 
 
 def _finite(value: Any) -> Any:

@@ -23,7 +23,7 @@ def text(report: Mapping[str, Any]) -> str:
 def write(path: Path, report: Mapping[str, Any]) -> None:
     """Write it as a whole; behind what is there where the file is GitHub's summary of the step, which others write to
     as well."""
-    content = text(report).encode()
+    content = text(report).encode("utf-8", "backslashreplace")
     summary = os.environ.get("GITHUB_STEP_SUMMARY")
     if summary and path.exists() and os.path.exists(summary) and path.samefile(summary):
         content = path.read_bytes() + b"\n" + content
