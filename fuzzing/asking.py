@@ -14,7 +14,6 @@ import signal
 import tempfile
 import time
 import traceback
-import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +26,7 @@ from google.protobuf.message import DecodeError
 from pytest_kerasload import expected, tables, vetting
 from pytest_kerasload.artifacts import isolation, json_text, outline, reading
 from pytest_kerasload.artifacts.record import Artifact
+from pytest_kerasload.artifacts.zip_errors import ZIP_ERRORS
 from pytest_kerasload.checks import file, safety, version
 from pytest_kerasload.environments.versions import of_packages
 from pytest_kerasload.findings import CheckResult, Finding
@@ -44,10 +44,7 @@ LIBRARY_SECONDS = 3
 """What the HDF5 library may take here before it is taken to loop; the gate waits longer (``isolation.CPU_SECONDS``)."""
 
 _HERE = os.path.join("pytest_kerasload", "")
-_FORESEEN = (
-    *(ValueError, OSError, EOFError, NotImplementedError, zipfile.BadZipFile, DecodeError),
-    *(isolation.ChildGone, json_text.TooLarge),
-)
+_FORESEEN = (ValueError, OSError, *ZIP_ERRORS, DecodeError, isolation.ChildGone, json_text.TooLarge)
 """What may make the ``safety`` check refuse an artifact as one that cannot be gone through: damage, told as such."""
 
 _NOT_FORESEEN = (UnicodeError, RecursionError)
@@ -81,8 +78,11 @@ class TooLong(BaseException):
     """Raised in the middle of what takes too long; no exception, so that nothing takes it for a file's."""
 
 
-def ask(path: Path) -> Answer:
-    """Asks everything of one artifact; its expected outputs are beside it, and ``kerasload.toml`` too."""
+def ask(path: Path, *, forecast: bool = True) -> Answer:
+    """Asks everything of one artifact; its expected outputs are beside it, and ``kerasload.toml`` too.
+
+    Without the forecast, the command ``inspect`` is left out, which asks the ``version`` check of fifty releases.
+    """
     troubles: list[Trouble] = []
     outcomes: list[str] = []
     before = _hold()
@@ -95,7 +95,7 @@ def ask(path: Path) -> Answer:
     refused: list[Exception] = []
     try:
         with _limited(4 * SECONDS), _recorded(refused):
-            outcomes.extend(_asked(path))
+            outcomes.extend(_asked(path, forecast))
     except TooLong as error:
         troubles.append(Trouble("never ends", _place(error.__traceback__), _told(error)))
     except Exception as error:
@@ -111,7 +111,7 @@ def ask(path: Path) -> Answer:
     return Answer(tuple(outcomes), tuple(troubles), seconds, memory)
 
 
-def _asked(path: Path) -> Iterator[str]:
+def _asked(path: Path, forecast: bool) -> Iterator[str]:
     recorded = path.with_name(f"{path.name}.expected.npz")
     artifact = reading.read(path)
     results = [_result("file", file.check(artifact)), _result("safety", safety.check(artifact))]
@@ -131,7 +131,7 @@ def _asked(path: Path) -> Iterator[str]:
     with contextlib.suppress(BadSetting):
         tables.read(path.parent)
     _reported(artifact, results)
-    if len(artifact.objects) < _FORECAST:
+    if forecast and len(artifact.objects) < _FORECAST:
         found = inspect(path, recorded)
         list(inspected.lines(found, path.name, 80))
         json.dumps(inspecting.as_json(found, path.name), ensure_ascii=False).encode()
@@ -196,8 +196,8 @@ def _refusal(error: Exception) -> Trouble | None:
     innermost = Path(traceback.extract_tb(error.__traceback__)[-1].filename)
     if isinstance(error, RecursionError) and innermost.parent.name == "json":
         return None  # what is nested too deep for this parser may not be for another
-    foreseen = isinstance(error, _FORESEEN) or (isinstance(error, RuntimeError) and _HERE not in str(innermost))
-    if foreseen and not isinstance(error, _NOT_FORESEEN):
+    theirs = isinstance(error, (KeyError, IndexError, RuntimeError)) and _HERE in str(innermost)
+    if isinstance(error, _FORESEEN) and not theirs and not isinstance(error, _NOT_FORESEEN):
         return None
     return Trouble(f"is refused for {type(error).__name__}", _place(error.__traceback__), _told(error))
 

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
-import struct
 import tokenize
-import zipfile
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +16,7 @@ from numpy.typing import NDArray
 from pytest_kerasload import fingerprints
 from pytest_kerasload.artifacts import json_text
 from pytest_kerasload.artifacts.outline import Outline
+from pytest_kerasload.artifacts.zip_errors import ZIP_ERRORS
 from pytest_kerasload.files import replacing
 from pytest_kerasload.folding import Fold
 from pytest_kerasload.noise import Noise
@@ -30,8 +28,8 @@ SUFFIX = ".expected.npz"
 FORMAT_VERSION = 2
 
 _DAMAGES = (
-    *(ValueError, TypeError, KeyError, AttributeError, EOFError, RuntimeError, MemoryError, SyntaxError, OverflowError),
-    *(zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, struct.error, tokenize.TokenError, RecursionError),
+    *(*ZIP_ERRORS, TypeError, AttributeError, MemoryError, SyntaxError, OverflowError, tokenize.TokenError),
+    RecursionError,
 )
 """What NumPy and zipfile raise on files that are damaged, or something else."""
 

@@ -95,6 +95,15 @@ def _keras(members: dict[str, bytes], compress: int = zipfile.ZIP_DEFLATED) -> M
     return make
 
 
+def _damaged(directory: Path) -> Path:
+    """An archive with a member of LZMA that is not."""
+    path = _keras({"assets/x": bytes(range(256)) * 9}, zipfile.ZIP_LZMA)(directory)
+    content = path.read_bytes()
+    at = content.index(b"assets/x") + len(b"assets/x") + 12
+    path.write_bytes(content[:at] + b"\xff" * 40 + content[at + 40 :])
+    return path
+
+
 def _saved_model(change: Callable[[Any], object], files: dict[str, bytes] | None = None) -> Made:
     def make(directory: Path) -> Path:
         made = builders.saved_model(directory / "sm")
@@ -224,11 +233,11 @@ HOSTILE: dict[str, Made] = {
         _model([{**_layer("l0"), "inbound_nodes": [[["l0", 0, 0, {"a": json.loads("[" * 700 + "]" * 700)}]]]}])
     ),
     "models in models": _h5_text('{"class_name": "Sequential", "config": {"layers": [' * 230 + "]}}" * 230),
-    "many objects of a name": _h5(_sequential(*(_layer("c", class_name="Custom") for _ in range(30_000)))),
+    "many objects of a name": _h5(_sequential(*(_layer("c", class_name="Custom") for _ in range(10_000)))),
     "a chain written backwards": _h5(_backwards(4_000, "Flatten")),
     "another chain written backwards": _h5(_backwards(4_000, "Dense")),
     "a model called with every shape": _h5(_called_with_every_shape(15)),
-    "a wide dict below a long key": _h5({**builders.dense(), "k" * 100_000: {str(n): {} for n in range(20_000)}}),
+    "a wide dict below a long key": _h5({**builders.dense(), "k" * 100_000: {str(n): {} for n in range(5_000)}}),
     "many wide layers below a long key": _h5(
         _sequential({"class_name": "X", "config": {"k" * 50_000: [_layer("l", class_name="Y")] * 20_000}})
     ),
@@ -241,8 +250,9 @@ HOSTILE: dict[str, Made] = {
     ),
     "many lambdas": _saved_model(lambda meta: None, _metadata(*((f"root.l{n}", _lambda(n)) for n in range(6_000)))),
     "a member without a name": _keras({"": b"x"}),
-    "a configuration of empty lists": _keras({"config.json": b"[" + b"[]," * 40_000_000 + b"[]]"}),
-    "members that unfold together": _keras({f"assets/{n}": bytes(200_000_000) for n in range(6)}),
+    "a configuration of empty lists": _keras({"config.json": b"[" + b"[]," * 20_000_000 + b"[]]"}),
+    "a damaged member": _damaged,
+    "members that unfold together": _keras({f"assets/{n}": bytes(200_000_000) for n in range(3)}),
     "dimensions without end": _saved_model(_dimensions),
     "a constant without end": _saved_model(_constant),
     "a chain of objects": _saved_model(_chain_of_objects),

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import struct
 import zipfile
-import zlib
 from pathlib import Path
 from typing import Any
 
@@ -13,22 +11,9 @@ from pytest_kerasload.artifacts.configs import objects_in
 from pytest_kerasload.artifacts.hdf5 import contents_of, damage, first_line, without_weights
 from pytest_kerasload.artifacts.layers import is_object
 from pytest_kerasload.artifacts.record import Artifact, SavedWith, Weights
+from pytest_kerasload.artifacts.zip_errors import ZIP_ERRORS
 from pytest_kerasload.causes import file as causes
 from pytest_kerasload.findings import Finding
-
-_ZIP_ERRORS = (
-    zipfile.BadZipFile,
-    zipfile.LargeZipFile,
-    OSError,
-    EOFError,
-    KeyError,
-    ValueError,
-    RuntimeError,
-    NotImplementedError,
-    struct.error,
-    zlib.error,
-)
-"""What zipfile raises on damaged, encrypted or oddly compressed archives."""
 
 _WEIGHTS = ("model.weights.h5", "model.weights.npz")
 _JSON_LIMIT = 256 * 1024 * 1024
@@ -40,7 +25,7 @@ def read(path: Path) -> Artifact:
     try:
         with zipfile.ZipFile(path) as archive:
             return _read(path, archive)
-    except _ZIP_ERRORS as error:
+    except ZIP_ERRORS as error:
         return Artifact(path, "unknown", readable=False, problems=(_broken(path, error),))
 
 
@@ -136,7 +121,7 @@ def _bad_members(path: Path, archive: zipfile.ZipFile) -> list[Finding]:
             with archive.open(info) as member:
                 while member.read(1024 * 1024):
                     pass
-        except _ZIP_ERRORS as error:
+        except ZIP_ERRORS as error:
             problems.append(
                 causes.CORRUPT.finding(
                     f"{info.filename} in {path.name} is damaged: {first_line(error)}", where=info.filename
@@ -151,7 +136,7 @@ def _json(path: Path, archive: zipfile.ZipFile, name: str, problems: list[Findin
         with archive.open(name) as member:
             written = member.read(_JSON_LIMIT)
         found = json_text.loads(written)
-    except (*_ZIP_ERRORS, RecursionError, json_text.TooLarge) as error:
+    except (*ZIP_ERRORS, RecursionError, json_text.TooLarge) as error:
         if not any(finding.where == name for finding in problems):
             problems.append(
                 causes.CONFIG_NOT_JSON.finding(

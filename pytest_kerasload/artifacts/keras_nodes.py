@@ -128,8 +128,9 @@ def objects_of_nodes(nodes: list[KerasNode], known: tuple[ConfigObject, ...]) ->
         wanted = name not in names if custom else alone
         place = f"compile/metrics/{node.metadata.get('name')}" if metric else _place(node.path, by_path)
         if wanted and (name, place) not in seen:
-            found.extend(object_at(entry, kind, place, "training" if metric else "model"))
-            seen.update((item.name, item.place) for item in found)
+            inside = object_at(entry, kind, place, "training" if metric else "model")
+            found.extend(inside)
+            seen.update((item.name, item.place) for item in inside)
     return tuple(found)
 
 

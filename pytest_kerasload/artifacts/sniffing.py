@@ -31,7 +31,7 @@ root sit there, whatever lies between."""
 
 def content_of(path: Path) -> Content:
     """What the bytes of ``path`` are, whatever its suffix says; OSError where it cannot be read."""
-    if not path.is_file() and path.exists():  # to open a pipe waits for someone who writes
+    if path.exists() and not (path.is_file() or path.is_dir()):  # to open a pipe waits for someone who writes
         raise OSError(errno.EINVAL, "it is a pipe or a device, and no file")
     with path.open("rb") as file:
         return _content(file)
