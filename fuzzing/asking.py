@@ -208,7 +208,7 @@ def _isolated(text: str) -> Trouble | None:
     places = [line.split('"') for line in lines if line.startswith("  File ")]
     name = lines[-1].partition(":")[0]
     where = f"{Path(places[-1][1]).name}{places[-1][2]}" if places else ""
-    if places and _HERE in places[-1][1] or name in ("MemoryError", "RecursionError", "UnicodeDecodeError"):
+    if (places and _HERE in places[-1][1]) or name in ("MemoryError", "RecursionError", "UnicodeDecodeError"):
         return Trouble(f"is refused for {name}", where, text)
     return None
 

@@ -24,7 +24,17 @@ _TEXTS = (
     *("builtins", "os", "keras.src.layers", "keras", "tf_keras.src", "Dense", "Functional", "Sequential", "Model"),
     *("InputLayer", "Embedding", "Custom>X", "a>b>c", ">", "None", "NaN", "%s%n", "{}", "{loader}", "\r\n::error::x"),
     *("int99", "float", "-1", "1e5", "TimeDistributed", "Bidirectional", "TensorFlowOpLayer", "4wAAAAAA", "gASVAAAA"),
-    *("__tuple__", "TensorShape", "TypeSpec", "__typespec__", "__keras_tensor__", "__tensor__", "3.999.0", "2.x", "1!2"),
+    *(
+        "__tuple__",
+        "TensorShape",
+        "TypeSpec",
+        "__typespec__",
+        "__keras_tensor__",
+        "__tensor__",
+        "3.999.0",
+        "2.x",
+        "1!2",
+    ),
 )
 _NASTY = ("\ud800", "a\0b", "\x1b[31mred\x1b[0m", "a\nb\r\n::error::c", "9" * 6000, "x\ud800y/z")
 _KEYS = (
@@ -34,7 +44,16 @@ _KEYS = (
     *("vocabulary", "function", "function_type", "items", "serialized", "save_spec", "full_save_spec", "node_def"),
     *("kernel_size", "strides", "padding", "input_dim", "output_dim", "target_shape", "policy_map", "seed", "mask"),
     *("output_shape", "code", "defaults", "closure", "shape", "keras_history", "fn", "learning_rate", "merge_mode"),
-    *("training_config", "model_config", "keras_version", "data_format", "cropping", "dims", "size", "is_legacy_optimizer"),
+    *(
+        "training_config",
+        "model_config",
+        "keras_version",
+        "data_format",
+        "cropping",
+        "dims",
+        "size",
+        "is_legacy_optimizer",
+    ),
 )
 
 _TELLING = frozenset({"class_name", "name", "config", "module", "registered_name", "layers", "inbound_nodes", "units"})

@@ -1,5 +1,6 @@
-"""Mutation guided by coverage: ``python -m fuzzing.guided [config|h5|keras|pb|metadata|index|npz|toml] CORPUS -runs=10000``.
+"""Mutation guided by coverage: ``python -m fuzzing.guided KIND CORPUS -runs=10000``.
 
+KIND is one of config, h5, keras, pb, metadata, index, npz and toml; CORPUS a directory to keep inputs in.
 atheris (libFuzzer) keeps what reaches new lines of the static readers and goes on from there. It changes the bytes of
 one file; half of the changes are the structured ones of this package. Not with the tests' dependencies: ``pip install
 atheris``. What HDF5 does to bytes is found in the process that reads it, of which atheris sees no coverage.
@@ -122,8 +123,11 @@ def main() -> None:
     tempfile.tempdir = own
     target = Target(kind, Path(tempfile.mkdtemp()))
     _corpus(kind, Path(corpus))
-    atheris.Setup([sys.argv[0], corpus, f"-max_len={2 * _SMALL}", "-len_control=0", *options], target.one,
-                  custom_mutator=target.changed)
+    atheris.Setup(
+        [sys.argv[0], corpus, f"-max_len={2 * _SMALL}", "-len_control=0", *options],
+        target.one,
+        custom_mutator=target.changed,
+    )
     atheris.Fuzz()
 
 

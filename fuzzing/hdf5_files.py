@@ -17,7 +17,17 @@ _STRUCTURES = (b"\x89HDF", b"TREE", b"HEAP", b"SNOD", b"GCOL", b"OHDR", b"FRHP",
 """What parts of an HDF5 file begin with (HDF5 File Format Specification, III)."""
 
 _NAMES = ("layer_names", "weight_names", "backend", "keras_version", "model_config", "training_config", "layer_names0")
-_PATHS = ("model_weights", "vars", "optimizer_weights", "top_level_model_weights", "layers", "metrics", "x", "\u00fc", ".")
+_PATHS = (
+    "model_weights",
+    "vars",
+    "optimizer_weights",
+    "top_level_model_weights",
+    "layers",
+    "metrics",
+    "x",
+    "\u00fc",
+    ".",
+)
 
 
 def mutated(path: Path, rng: Random, scale: int = 100) -> None:
@@ -38,7 +48,7 @@ def damaged(content: bytes, rng: Random) -> bytes:
     for _ in range(rng.choice((1, 1, 2, 5))):
         if places and rng.random() < 0.7:
             mark = rng.choice(_STRUCTURES)
-            found = [at for at in _finds(content, mark)] or places
+            found = _finds(content, mark) or places
             at = rng.choice(found)
             piece = messages.flipped(content[at : at + 96], rng)[:96]
             content = content[:at] + piece + content[at + len(piece) :]

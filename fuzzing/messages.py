@@ -279,7 +279,9 @@ def _rest(meta: Any, rng: Random, scale: int) -> None:
         asset = meta.asset_file_def.add(filename=rng.choice((*_NAMES, "..", "a/../../b", "\0x", "C:x")))
         asset.tensor_info.name = rng.choice(_NAMES)
     elif choice == 3:
-        entry = meta.collection_def.add(key=rng.choice(("saved_model_assets", "local_variables", "saved_model_main_op")))
+        entry = meta.collection_def.add(
+            key=rng.choice(("saved_model_assets", "local_variables", "saved_model_main_op"))
+        )
         entry.value.any_list.value.add(value=rng.choice((b"", b"\xff" * 9, b"\x12\x03abc")))
         entry.value.bytes_list.value.append(rng.choice((b"", b"\xff" * 9, b"\x12\x01x")))
         entry.value.node_list.value.append(rng.choice(_NAMES))
@@ -292,7 +294,9 @@ def _rest(meta: Any, rng: Random, scale: int) -> None:
     elif choice == 6:
         del meta.meta_info_def.tags[:]
         meta.meta_info_def.tags.append(rng.choice((*_NAMES, "serve")))
-        meta.meta_info_def.tensorflow_version = rng.choice((*_NAMES, "2.x", "1!2", "99999999.0", "2.4", "2." + "9" * 5000))
+        meta.meta_info_def.tensorflow_version = rng.choice(
+            (*_NAMES, "2.x", "1!2", "99999999.0", "2.4", "2." + "9" * 5000)
+        )
     else:
         meta.object_graph_def.Clear()
 

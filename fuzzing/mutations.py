@@ -79,7 +79,9 @@ def _savedmodel(directory: Path, rng: Random, scale: int) -> None:
     elif choice == 8:
         _files(directory, rng)
     elif choice == 9:
-        text = rng.choice(("meta_graphs {}", "meta_graphs {" * 2000, "\0", "meta_graphs { graph_def { node { name: 1 }}}"))
+        text = rng.choice(
+            ("meta_graphs {}", "meta_graphs {" * 2000, "\0", "meta_graphs { graph_def { node { name: 1 }}}")
+        )
         graph.unlink()
         (directory / "saved_model.pbtxt").write_text(rng.choice((text, documents.mutated("{}", rng, scale)[:9999])))
     elif metadata.is_file():

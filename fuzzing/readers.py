@@ -66,7 +66,7 @@ def asked(rng: Random, run: Run, kind: mutations.Kind | None = None, scale: int 
     return answer
 
 
-_RANDOM = st.randoms(use_true_random=False) | st.integers(0, 1 << 64).map(Random)
+RANDOM = st.randoms(use_true_random=False) | st.integers(0, 1 << 64).map(Random)
 """What hypothesis draws itself is shrunk, and often simple; out of a seed comes what is as likely as anything else."""
 
 
@@ -82,7 +82,7 @@ def fuzz(run: Run, number: int, inputs: int, *, scale: int = 100, seconds: float
         deadline=None,
         suppress_health_check=list(HealthCheck),
     )
-    @given(_RANDOM, st.sampled_from(mutations.KINDS))
+    @given(RANDOM, st.sampled_from(mutations.KINDS))
     def one(rng: Random, kind: mutations.Kind) -> None:
         if ends is None or time.monotonic() < ends:
             asked(rng, run, kind, scale)
@@ -108,11 +108,12 @@ def main() -> int:
 def _fuzzed(chosen: argparse.Namespace) -> int:
     run = Run(chosen.keep)
     # Batches: hypothesis remembers what it drew, and gets slower by it.
-    batch = 500
+    batch = 250
     began = time.monotonic()
     for first in range(0, chosen.inputs, batch):
         rest = chosen.seconds and max(chosen.seconds - (time.monotonic() - began), 0.001)
         fuzz(run, chosen.seed + first // batch, min(batch, chosen.inputs - first), scale=chosen.scale, seconds=rest)
+        print(f"{run.inputs} inputs, {len(run.troubles)} troubles", flush=True)
     print(run.told())
     return 1 if run.troubles else 0
 

@@ -132,7 +132,9 @@ def troubles(alone: Gated, among: Gated, names: list[str], expected: int) -> lis
     """What is wrong with a run with hostile artifacts, given one without."""
     found = [f"left: {what}" for what in (*alone.left, *among.left)]
     if len(among.artifacts) != expected:
-        found.append(f"{len(among.artifacts)} of {expected} artifacts are in the report, pytest ended with {among.status}")
+        found.append(
+            f"{len(among.artifacts)} of {expected} artifacts are in the report, pytest ended with {among.status}"
+        )
     for name in names:
         before, after = answers(alone.artifacts.get(name, {})), answers(among.artifacts.get(name, {}))
         if not before or before != after:

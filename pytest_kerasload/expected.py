@@ -27,7 +27,7 @@ Array = NDArray[Any]
 SUFFIX = ".expected.npz"
 FORMAT_VERSION = 2
 
-_DAMAGES = (
+_DAMAGES: tuple[type[Exception], ...] = (
     *(*ZIP_ERRORS, TypeError, AttributeError, MemoryError, SyntaxError, OverflowError, tokenize.TokenError),
     RecursionError,
 )

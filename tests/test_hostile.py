@@ -19,8 +19,8 @@ import builders
 import h5py
 import numpy as np
 import pytest
-from fuzzing import asking, checkpoints
 
+from fuzzing import asking, checkpoints
 from pytest_kerasload.hazards.messages import message
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="limits and peaks are measured as Linux tells them")
@@ -216,7 +216,9 @@ HOSTILE: dict[str, Made] = {
     "a long number": _h5_text(_NUMBER % '{"name": "d", "units": %s, "batch_input_shape": [null, 3]}' % ("9" * 5000)),
     "a long product": _h5(
         _sequential(
-            _layer("d", class_name="Reshape", target_shape=[-1, 10**4000], batch_input_shape=[None, 10**4000, 10**4000]),
+            _layer(
+                "d", class_name="Reshape", target_shape=[-1, 10**4000], batch_input_shape=[None, 10**4000, 10**4000]
+            ),
             _layer("f", class_name="Flatten"),
         )
     ),
@@ -246,7 +248,13 @@ HOSTILE: dict[str, Made] = {
         % ('{"name":"d","units":{"class_name":"Dense","config":' * 300 + "[%s]" % ("1," * 90_000 + "1") + "}}" * 300)
     ),
     "a pattern of quantifiers": _h5(
-        _sequential(_layer("d", class_name="Dense", dtype={"class_name": "DTypePolicyMap", "config": {"policy_map": {"(" + "+" * 60_000: 1}}}))
+        _sequential(
+            _layer(
+                "d",
+                class_name="Dense",
+                dtype={"class_name": "DTypePolicyMap", "config": {"policy_map": {"(" + "+" * 60_000: 1}}},
+            )
+        )
     ),
     "many lambdas": _saved_model(lambda meta: None, _metadata(*((f"root.l{n}", _lambda(n)) for n in range(6_000)))),
     "a member without a name": _keras({"": b"x"}),
@@ -266,7 +274,9 @@ HOSTILE: dict[str, Made] = {
     "an index of one block": _saved_model(
         lambda meta: meta.object_graph_def.nodes.add(),
         {
-            "variables/variables.index": checkpoints.table([(b"a%d" % n, b"\x28\x01") for n in range(3_000)], blocks=3_000)
+            "variables/variables.index": checkpoints.table(
+                [(b"a%d" % n, b"\x28\x01") for n in range(3_000)], blocks=3_000
+            )
         },
     ),
     "an index of headers": _saved_model(
@@ -309,7 +319,12 @@ def test_a_ragged_batch_is_not_padded_to_more_than_there_is(tmp_path: Path) -> N
 
 @pytest.mark.parametrize(
     "text",
-    ['["*"]\nrtol = ' + "9" * 5000, '["*"]\nrtol = 0x' + "f" * 5000, "x = " + "[" * 3000, '["*"]\ninputs = {a = {shape = [0x' + "f" * 5000 + "]}}"],
+    [
+        '["*"]\nrtol = ' + "9" * 5000,
+        '["*"]\nrtol = 0x' + "f" * 5000,
+        "x = " + "[" * 3000,
+        '["*"]\ninputs = {a = {shape = [0x' + "f" * 5000 + "]}}",
+    ],
 )
 def test_settings_that_python_cannot_hold(text: str, tmp_path: Path) -> None:
     (tmp_path / "kerasload.toml").write_text(text)

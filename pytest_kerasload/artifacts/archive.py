@@ -15,6 +15,7 @@ from pytest_kerasload.artifacts.zip_errors import ZIP_ERRORS
 from pytest_kerasload.causes import file as causes
 from pytest_kerasload.findings import Finding
 
+_JSON_ERRORS: tuple[type[Exception], ...] = (*ZIP_ERRORS, RecursionError, json_text.TooLarge)
 _WEIGHTS = ("model.weights.h5", "model.weights.npz")
 _JSON_LIMIT = 256 * 1024 * 1024
 """Bytes of JSON that are read from a member; the largest real ones have a few megabytes."""
@@ -136,7 +137,7 @@ def _json(path: Path, archive: zipfile.ZipFile, name: str, problems: list[Findin
         with archive.open(name) as member:
             written = member.read(_JSON_LIMIT)
         found = json_text.loads(written)
-    except (*ZIP_ERRORS, RecursionError, json_text.TooLarge) as error:
+    except _JSON_ERRORS as error:
         if not any(finding.where == name for finding in problems):
             problems.append(
                 causes.CONFIG_NOT_JSON.finding(

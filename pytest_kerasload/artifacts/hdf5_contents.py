@@ -16,7 +16,7 @@ from pytest_kerasload.artifacts.record import Weights
 from pytest_kerasload.artifacts.weights import has_store, layered_weights, member, names, stored_weights, text
 from pytest_kerasload.artifacts.zip_errors import ZIP_ERRORS
 
-_ERRORS = (*ZIP_ERRORS, TypeError, AttributeError, MemoryError)
+_ERRORS: tuple[type[Exception], ...] = (*ZIP_ERRORS, TypeError, AttributeError, MemoryError)
 """What h5py raises on damaged files, depending on where the damage is, and zipfile below it."""
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
 from typing import Any
 
 _SURROGATES = re.compile("[\ud800-\udfff]")
@@ -19,7 +18,7 @@ class TooLarge(Exception):
     """A text that would take gigabytes once it is parsed; the message says why."""
 
 
-def loads(text: str | bytes, **how: Callable[..., Any]) -> Any:
+def loads(text: str | bytes, **how: Any) -> Any:
     """What ``json.loads`` makes of a text, with U+FFFD for halves of characters (``"\\ud800"``), which JSON allows.
 
     No encoding has those: a report, a terminal or a channel to another process that is told one raises an error.

@@ -45,8 +45,6 @@ def _nested_quantifier(pattern: str) -> bool:
     return any(sign in group for group in inside for sign in "+*}")
 
 
-
-
 def text_hazards(text: str | bytes, document: str, place: str = "", elements: int | None = None) -> Iterator[Hazard]:
     """The hazards of one JSON text; ``document`` is its name in the artifact, ``place`` where its objects hang."""
     content, twice = parsed(text)

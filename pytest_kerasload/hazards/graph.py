@@ -57,9 +57,7 @@ def hazards(meta: Any, depth: int = 0, within: str = "", seen: set[bytes] | None
         yield Hazard(graph_safety.CUSTOM_OP, place, f"{op} is no op of TensorFlow", fails=False)
 
 
-def _special(
-    sources: Sources, scope: str, node: Any, place: str, depth: int, seen: set[bytes]
-) -> Iterator[Hazard]:
+def _special(sources: Sources, scope: str, node: Any, place: str, depth: int, seen: set[bytes]) -> Iterator[Hazard]:
     op = node.op
     if op in policy.ops("nested_graphs"):
         yield from _nested(sources, scope, node, place, depth, seen)
