@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
-import struct
-import zipfile
-import zlib
+import tokenize
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,8 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pytest_kerasload import fingerprints, npy
+from pytest_kerasload.artifacts import json_text
 from pytest_kerasload.artifacts.outline import Outline
 from pytest_kerasload.artifacts.stamp import EXPECTED
+from pytest_kerasload.artifacts.zip_errors import ZIP_ERRORS
 from pytest_kerasload.files import replacing
 from pytest_kerasload.folding import Fold
 from pytest_kerasload.noise import Noise
@@ -28,9 +28,9 @@ Array = NDArray[Any]
 SUFFIX = EXPECTED
 FORMAT_VERSION = 2
 
-_DAMAGES = (
-    *(ValueError, TypeError, KeyError, AttributeError, EOFError, RuntimeError, MemoryError, SyntaxError),
-    *(zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, struct.error),
+_DAMAGES: tuple[type[Exception], ...] = (
+    *(*ZIP_ERRORS, TypeError, AttributeError, MemoryError, SyntaxError, OverflowError, tokenize.TokenError),
+    RecursionError,
 )
 """What NumPy and zipfile raise on files that are damaged, or something else."""
 
@@ -106,8 +106,8 @@ def read(path: Path) -> Expected:
     if "provenance" in arrays:
         try:
             stored = arrays["provenance"].item()
-            provenance = json.loads(stored.decode("utf-8") if isinstance(stored, bytes) else str(stored))
-        except (ValueError, RecursionError) as error:
+            provenance = json_text.loads(stored.decode("utf-8") if isinstance(stored, bytes) else str(stored))
+        except (ValueError, RecursionError, json_text.TooLarge) as error:
             raise ExpectedUnreadable(f"its provenance is no JSON text ({error})") from error
         if not isinstance(provenance, dict):
             raise ExpectedUnreadable("its provenance is JSON, but no object with names and values")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,8 @@ from pytest_kerasload.worker.arrays import lengths
 Array = NDArray[Any]
 
 _MOST_PADDED = 1 << 28
+_RATIO = 100
+"""A padded batch of more than so many bytes, and so many times what is stored, is not made."""
 
 
 def filler(dtype: np.dtype[Any]) -> Any:
@@ -37,7 +40,8 @@ def padded(values: Array, row_lengths: Array) -> Array:
     if values.ndim < 1 or int(row_lengths.sum()) != values.shape[0]:
         raise ValueError(f"the row lengths sum up to {int(row_lengths.sum())}, there are {values.shape[:1]} values")
     longest = int(row_lengths.max(initial=0))
-    if len(row_lengths) * max(longest, 1) > _MOST_PADDED:
+    padding = len(row_lengths) * max(longest, 1) * math.prod(values.shape[1:]) * values.itemsize
+    if padding > max(_MOST_PADDED, _RATIO * values.nbytes):
         raise ValueError("the rows are too long to be padded")
     found = np.full((len(row_lengths), longest, *values.shape[1:]), filler(values.dtype), values.dtype)
     found[np.arange(longest) < row_lengths[:, None]] = values

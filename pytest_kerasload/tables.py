@@ -54,8 +54,9 @@ def read(root: Path) -> tuple[tuple[str, Mapping[str, Any]], ...]:
         return ()
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # of the text's encoding, the format, numbers of a thousand digits
         raise BadSetting(f"{path}: it is no TOML ({error})") from error
+    _check_numbers(path, content)
     found = []
     for glob, table in content.items():
         if not isinstance(table, dict):
@@ -65,6 +66,19 @@ def read(root: Path) -> tuple[tuple[str, Mapping[str, Any]], ...]:
         except BadSetting as error:
             raise BadSetting(f'{path}: ["{glob}"]: {error}') from None
     return tuple(found)
+
+
+def _check_numbers(path: Path, content: Any) -> None:
+    """BadSetting for a whole number that TOML has no room for: it takes hexadecimal ones of any length."""
+    waiting = [content]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, dict):
+            waiting.extend(one.values())
+        elif isinstance(one, list):
+            waiting.extend(one)
+        elif isinstance(one, int) and one.bit_length() > 64:
+            raise BadSetting(f"{path}: a number of {one.bit_length()} bits, where TOML has 64")
 
 
 def _fields(table: Mapping[str, Any], base: Path) -> Mapping[str, Any]:

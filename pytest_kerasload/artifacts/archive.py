@@ -2,36 +2,21 @@
 
 from __future__ import annotations
 
-import json
-import struct
 import zipfile
-import zlib
 from pathlib import Path
 from typing import Any
 
-from pytest_kerasload.artifacts import specs
+from pytest_kerasload.artifacts import json_text, specs
 from pytest_kerasload.artifacts.configs import objects_in
 from pytest_kerasload.artifacts.folder import Folder
 from pytest_kerasload.artifacts.hdf5 import contents_of, damage, first_line, without_weights
 from pytest_kerasload.artifacts.layers import is_object
 from pytest_kerasload.artifacts.record import Artifact, SavedWith, Weights
+from pytest_kerasload.artifacts.zip_errors import ZIP_ERRORS
 from pytest_kerasload.causes import file as causes
 from pytest_kerasload.findings import Finding
 
-_ZIP_ERRORS = (
-    zipfile.BadZipFile,
-    zipfile.LargeZipFile,
-    OSError,
-    EOFError,
-    KeyError,
-    ValueError,
-    RuntimeError,
-    NotImplementedError,
-    struct.error,
-    zlib.error,
-)
-"""What zipfile raises on damaged, encrypted or oddly compressed archives."""
-
+_JSON_ERRORS: tuple[type[Exception], ...] = (*ZIP_ERRORS, RecursionError, json_text.TooLarge)
 _WEIGHTS = ("model.weights.h5", "model.weights.npz")
 _JSON_LIMIT = 256 * 1024 * 1024
 """Bytes of JSON that are read from a member; the largest real ones have a few megabytes."""
@@ -42,7 +27,7 @@ def read(path: Path) -> Artifact:
     try:
         with zipfile.ZipFile(path) as archive:
             return _read(path, archive)
-    except _ZIP_ERRORS as error:
+    except ZIP_ERRORS as error:
         return Artifact(path, "unknown", readable=False, problems=(_broken(path, error),))
 
 
@@ -126,6 +111,11 @@ def _read(path: Path, archive: zipfile.ZipFile | Folder) -> Artifact:
     )
 
 
+_READ = 256 * 1024 * 1024
+_RATIO = 100
+"""Of what unfolds to more than so much, and so many times the size of the archive, not every member is read."""
+
+
 def _bomb_in(archive: zipfile.ZipFile | Folder, name: str) -> bool:
     return _is_bomb(archive.getinfo(name))
 
@@ -140,14 +130,18 @@ def _bad_members(path: Path, archive: zipfile.ZipFile | Folder) -> list[Finding]
     problems: list[Finding] = []
     if isinstance(archive, Folder):
         return problems
-    for info in archive.infolist():
-        if info.is_dir() or _is_bomb(info):
+    infos = archive.infolist()
+    if sum(info.file_size for info in infos) > max(_READ, _RATIO * path.stat().st_size):
+        return problems  # a bomb of many members, which the safety check tells
+    for info in infos:
+        # ZipInfo.is_dir() knows no member without a name.
+        if info.filename.endswith("/") or _is_bomb(info):
             continue
         try:
             with archive.open(info) as member:
                 while member.read(1024 * 1024):
                     pass
-        except _ZIP_ERRORS as error:
+        except ZIP_ERRORS as error:
             problems.append(
                 causes.CORRUPT.finding(
                     f"{info.filename} in {path.name} is damaged: {first_line(error)}", where=info.filename
@@ -161,8 +155,8 @@ def _json(path: Path, archive: zipfile.ZipFile | Folder, name: str, problems: li
     try:
         with archive.open(name) as member:
             written = member.read(_JSON_LIMIT)
-        found = json.loads(written)
-    except (*_ZIP_ERRORS, RecursionError) as error:
+        found = json_text.loads(written)
+    except _JSON_ERRORS as error:
         if not any(finding.where == name for finding in problems):
             problems.append(
                 causes.CONFIG_NOT_JSON.finding(

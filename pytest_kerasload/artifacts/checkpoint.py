@@ -28,8 +28,12 @@ def shard_sizes(index: Path) -> dict[int, int]:
     _, position = _handle(footer, 0)
     (offset, size), _ = _handle(footer, position)
     needed: dict[int, int] = {}
+    shards = gone_through = 0
     for _, written in _entries(_block(content, offset, size)):
         (offset, size), _ = _handle(written, 0)
+        gone_through += size
+        if gone_through > len(content):
+            raise ValueError("its blocks overlap")
         for key, value in _entries(_block(content, offset, size)):
             try:
                 if key == b"":
@@ -37,14 +41,14 @@ def shard_sizes(index: Path) -> dict[int, int]:
                     header.ParseFromString(value)
                     if not 0 <= header.num_shards <= _MOST_SHARDS:
                         raise ValueError(f"it counts {header.num_shards} data files")
-                    needed |= {number: needed.get(number, 0) for number in range(header.num_shards)}
+                    shards = max(shards, header.num_shards)
                 else:
                     entry = protos.message("BundleEntry")
                     entry.ParseFromString(value)
                     needed[entry.shard_id] = max(needed.get(entry.shard_id, 0), entry.offset + entry.size)
             except DecodeError as error:
                 raise ValueError(f"an entry cannot be parsed ({error})") from error
-    return needed
+    return dict.fromkeys(range(shards), 0) | needed
 
 
 def _block(content: bytes, offset: int, size: int) -> bytes:

@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pytest_kerasload.artifacts.layers import Config, calls, class_name, config_of, is_model, is_object, layer_name
+from pytest_kerasload.artifacts.layers import (
+    Config,
+    calls,
+    class_name,
+    config_of,
+    is_model,
+    is_object,
+    joined,
+    layer_name,
+)
 from pytest_kerasload.artifacts.ownership import is_builtin_of, is_custom, is_operation, resolved_name
 from pytest_kerasload.artifacts.record import ConfigObject
 
@@ -129,9 +138,9 @@ class _Walk:
                 self._lambda(config, place, section)
             self._config(config, name, custom, prefix, section, depth + 1)
         if isinstance(entry.get("inbound_nodes"), list):
-            self._value(entry["inbound_nodes"], "", "call", _join(prefix, "call"), section, custom, depth + 1)
+            self._value(entry["inbound_nodes"], "", "call", joined(prefix, "call"), section, custom, depth + 1)
         if prefix and isinstance(entry.get("compile_config"), Mapping):
-            self.training(entry["compile_config"], _join(prefix, "compile"), depth + 1)
+            self.training(entry["compile_config"], joined(prefix, "compile"), depth + 1)
 
     def _config(self, config: Config, owner: str, custom: bool, prefix: str, section: Section, depth: int) -> None:
         layers = config.get("layers")
@@ -139,7 +148,7 @@ class _Walk:
             known = frozenset(layer_name(layer) for layer in layers if is_object(layer))
             for layer in layers:
                 if is_object(layer):
-                    place = _join(prefix, layer_name(layer) or class_name(layer))
+                    place = joined(prefix, layer_name(layer) or class_name(layer))
                     fed = [ref.layer for call in calls(layer, known) for ref in call]
                     self.object(layer, "layer", place, place, section, depth, tuple(dict.fromkeys(fed)))
         for key, value in config.items():
@@ -147,7 +156,7 @@ class _Walk:
                 continue
             if key == "fn" and owner not in _FUNCTION_WRAPPERS:
                 continue
-            self._value(value, owner, key, _join(prefix, key), section, custom, depth)
+            self._value(value, owner, key, joined(prefix, key), section, custom, depth)
 
     def _value(self, value: Any, owner: str, slot: str, place: str, section: Section, custom: bool, depth: int) -> None:
         if depth > _DEEPEST:
@@ -159,7 +168,7 @@ class _Walk:
         elif isinstance(value, list):
             for item in value:
                 name = config_of(item).get("name") if is_object(item) else None
-                at = _join(place, name) if isinstance(name, str) and kind == "layer" else place
+                at = joined(place, name) if isinstance(name, str) and kind == "layer" else place
                 self._value(item, owner, slot, at, section, custom, depth + 1)
         elif isinstance(value, Mapping):
             if is_object(value):
@@ -168,7 +177,7 @@ class _Walk:
                 for key, item in value.items():
                     if key not in _UNREAD_KEYS:
                         # The keys of a plain dict say nothing about what Keras makes of its strings.
-                        self._value(item, "", str(key), _join(place, key), section, True, depth + 1)
+                        self._value(item, "", str(key), joined(place, key), section, True, depth + 1)
 
     def _name(self, name: str, kind: str, place: str, section: Section, owner_is_custom: bool) -> None:
         own = is_builtin_of(name, kind)
@@ -185,7 +194,7 @@ class _Walk:
             if config.get(f"{key}_type") == "function" and isinstance(name, str):
                 module = _text(config.get("module" if key == "function" else f"{key}_module"))
                 self.found.append(
-                    ConfigObject(name, "function", _join(place, key), section, "function", module, custom=True)
+                    ConfigObject(name, "function", joined(place, key), section, "function", module, custom=True)
                 )
 
     def training(self, config: Config, prefix: str, depth: int) -> None:
@@ -193,9 +202,9 @@ class _Walk:
         for key, value in config.items():
             slot = "optimizer" if key == "optimizer_config" else key
             if slot in ("optimizer", "loss", "metrics", "weighted_metrics"):
-                self._compiled(value, slot, _join(prefix, slot), depth + 1)
+                self._compiled(value, slot, joined(prefix, slot), depth + 1)
             elif isinstance(value, (Mapping, list)) and slot != "loss_weights":
-                self._value(value, "", slot, _join(prefix, slot), "training", True, depth + 1)
+                self._value(value, "", slot, joined(prefix, slot), "training", True, depth + 1)
 
     def _compiled(self, value: Any, slot: str, place: str, depth: int) -> None:
         kind = _SLOTS[slot]
@@ -211,7 +220,7 @@ class _Walk:
                 self.object(value, kind, place, place, "training", depth + 1)
             else:
                 for key, item in value.items():
-                    self._compiled(item, slot, _join(place, key), depth + 1)
+                    self._compiled(item, slot, joined(place, key), depth + 1)
 
 
 def _kind(entry: Config, slot_kind: str) -> str:
@@ -241,10 +250,6 @@ def _slot_kind(slot: str) -> str:
     if slot in _SLOTS:
         return _SLOTS[slot]
     return next((kind for kind in _SLOT_ENDINGS if slot.endswith(f"_{kind}")), "object")
-
-
-def _join(prefix: str, name: Any) -> str:
-    return f"{prefix}/{name}" if prefix else str(name)
 
 
 def _text(value: Any) -> str | None:

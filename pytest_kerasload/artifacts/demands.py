@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -98,26 +99,34 @@ def _of_chain(model: Config, depth: int, memo: Memo) -> list[Demand]:
 def _of_functional(model: Config, depth: int, memo: Memo) -> list[Demand]:
     layers = layers_of(model)
     known = frozenset(layer_name(layer) for layer in layers)
-    joined = [(layer, calls(layer, known)) for layer in layers]
+    # Each layer with the position at which it takes another one's tensor, by that one's name.
+    takers: dict[str, list[tuple[Config, int]]] = {}
+    for layer in layers:
+        for call in calls(layer, known):
+            for position, ref in enumerate(call):
+                takers.setdefault(ref.layer, []).append((layer, position))
+    asked: dict[str, Demand] = {}
     found = []
     for _, start in endpoints(config_of(model).get("input_layers"), known):
-        carriers = {start.layer}
-        demand = Demand()
-        grown = True
-        while grown:
-            grown = False
-            for layer, layer_calls in joined:
-                name = layer_name(layer)
-                for call in layer_calls:
-                    for position, ref in enumerate(call):
-                        if ref.layer not in carriers:
-                            continue
-                        demand = demand.and_also(_of_layer(layer, position, depth, memo))
-                        if class_name(layer) in _PASSING and name not in carriers:
-                            carriers.add(name)
-                            grown = True
-        found.append(demand)
+        if start.layer not in asked:
+            asked[start.layer] = _behind(start.layer, takers, depth, memo)
+        found.append(asked[start.layer])
     return found
+
+
+def _behind(start: str, takers: Mapping[str, list[tuple[Config, int]]], depth: int, memo: Memo) -> Demand:
+    """What is asked of a tensor by all that take it, and by those behind layers that hand it on."""
+    carriers = [start]
+    seen = {start}
+    demand = Demand()
+    for carrier in carriers:
+        for layer, position in takers.get(carrier, ()):
+            demand = demand.and_also(_of_layer(layer, position, depth, memo))
+            name = layer_name(layer)
+            if class_name(layer) in _PASSING and name not in seen:
+                seen.add(name)
+                carriers.append(name)
+    return demand
 
 
 def _of_layer(layer: Config, position: int, depth: int, memo: Memo) -> Demand:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
-from pytest_kerasload.artifacts import specs
+from pytest_kerasload.artifacts import json_text, specs
 from pytest_kerasload.artifacts.configs import objects_in
 from pytest_kerasload.artifacts.hdf5_contents import contents
 from pytest_kerasload.artifacts.isolation import ChildGone, isolated
@@ -148,8 +147,8 @@ def _model(path: Path, found: dict[str, Any], saved_with: SavedWith, weights: We
 def _json(path: Path, name: str, written: str, problems: list[Finding]) -> dict[str, Any] | None:
     """An attribute's JSON object; a model configuration has to be a serialised object besides."""
     try:
-        found = json.loads(written)
-    except (ValueError, RecursionError) as error:
+        found = json_text.loads(written)
+    except (ValueError, RecursionError, json_text.TooLarge) as error:
         problems.append(
             causes.CONFIG_NOT_JSON.finding(
                 f"{name} of {path.name} is not JSON ({first_line(error)}): it begins {written[:60]!r}", where=name

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import io
 import zipfile
-import zlib
 from dataclasses import asdict
 from typing import Any
 
@@ -15,11 +14,9 @@ import h5py
 
 from pytest_kerasload.artifacts.record import Weights
 from pytest_kerasload.artifacts.weights import has_store, layered_weights, member, names, stored_weights, text
+from pytest_kerasload.artifacts.zip_errors import ZIP_ERRORS
 
-_ERRORS = (
-    *(OSError, KeyError, ValueError, RuntimeError, TypeError, AttributeError, MemoryError, EOFError),
-    *(zipfile.BadZipFile, NotImplementedError, zlib.error),
-)
+_ERRORS: tuple[type[Exception], ...] = (*ZIP_ERRORS, TypeError, AttributeError, MemoryError)
 """What h5py raises on damaged files, depending on where the damage is, and zipfile below it."""
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 
 from google.protobuf.message import DecodeError
 
-from pytest_kerasload.artifacts import protos
+from pytest_kerasload.artifacts import json_text, protos
 from pytest_kerasload.artifacts.configs import object_at
 from pytest_kerasload.artifacts.ownership import is_custom
 from pytest_kerasload.artifacts.record import ConfigObject
@@ -75,8 +74,8 @@ def is_keras(node: Any) -> bool:
 
 def _metadata(written: str) -> dict[str, Any] | None:
     try:
-        found = json.loads(written, object_hook=_plain)
-    except (ValueError, RecursionError):
+        found = json_text.loads(written, object_hook=_plain)
+    except (ValueError, RecursionError, json_text.TooLarge):
         return None
     return found if isinstance(found, dict) else None
 
@@ -96,10 +95,14 @@ def _paths(objects: Any) -> dict[int, str]:
         if not 0 <= number < len(objects.nodes):
             continue
         for child in objects.nodes[number].children:
-            if child.node_id not in paths:
+            if child.node_id not in paths and len(paths[number]) < _LONGEST:
                 paths[child.node_id] = f"{paths[number]}.{child.local_name}"
                 waiting.append(child.node_id)
     return paths
+
+
+_LONGEST = 1000
+"""Characters of a path, and layers in layers: what is further inside is left out, it would be kept for every object."""
 
 
 def objects_of_nodes(nodes: list[KerasNode], known: tuple[ConfigObject, ...]) -> tuple[ConfigObject, ...]:
@@ -115,7 +118,7 @@ def objects_of_nodes(nodes: list[KerasNode], known: tuple[ConfigObject, ...]) ->
     found: list[ConfigObject] = []
     for node in nodes:
         name = node.metadata.get("class_name")
-        if node.path in ("", "root") or not isinstance(name, str):
+        if node.path in ("", "root") or not isinstance(name, str) or len(node.path) > _LONGEST:
             continue
         metric = node.identifier == "_tf_keras_metric" or ".keras_api.metrics." in node.path
         entry = {"class_name": name, "config": node.metadata.get("config") or {}}
@@ -125,8 +128,9 @@ def objects_of_nodes(nodes: list[KerasNode], known: tuple[ConfigObject, ...]) ->
         wanted = name not in names if custom else alone
         place = f"compile/metrics/{node.metadata.get('name')}" if metric else _place(node.path, by_path)
         if wanted and (name, place) not in seen:
-            found.extend(object_at(entry, kind, place, "training" if metric else "model"))
-            seen.update((item.name, item.place) for item in found)
+            inside = object_at(entry, kind, place, "training" if metric else "model")
+            found.extend(inside)
+            seen.update((item.name, item.place) for item in inside)
     return tuple(found)
 
 

@@ -5,7 +5,7 @@ Every function takes whatever stands in a file and gives back something empty wh
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -121,13 +121,48 @@ def endpoints(value: Any, known: frozenset[str], depth: int = 0) -> list[tuple[s
     return [found for item in value for found in endpoints(item, known, depth + 1)]
 
 
+def joined(place: str, name: Any) -> str:
+    """A place one step further inside: ``encoder/lstm_1``. Of one that nobody would read, the end."""
+    found = f"{place}/{name}" if place else str(name)
+    return found if len(found) <= _LONGEST else f"…{found[1 - _LONGEST :]}"
+
+
+_LONGEST = 500
+"""Places are kept for every object; a key of a megabyte above thousands of them must not be kept as often."""
+
+
+def product(sizes: Iterable[int]) -> int:
+    """How many elements sizes make, as far as it matters: beyond any machine it may be less than it is.
+
+    The exact product of the hundred thousand sizes that a file can hold takes minutes.
+    """
+    found = list(sizes)
+    if 0 in found:
+        return 0
+    whole = 1
+    for size in found:
+        whole *= size
+        if whole > _MOST_ELEMENTS:
+            break
+    return whole
+
+
+_MOST_ELEMENTS = 1 << 80
+
+
 def shape_of(value: Any) -> tuple[int | None, ...] | None:
     """A shape as JSON holds it; None for anything that is not one."""
     if not isinstance(value, (list, tuple)):
         return None
     if not all(size is None or (isinstance(size, int) and not isinstance(size, bool)) for size in value):
         return None
+    if any(size is not None and size > _LARGEST for size in value):
+        return None
     return tuple(None if size is None or size < 0 else size for size in value)
+
+
+_LARGEST = 1 << 63
+"""TensorFlow keeps sizes in 64 bits; JSON knows numbers of thousands of digits, which Python does not even print."""
 
 
 def dtype_of(value: Any, default: str = "float32") -> str:

@@ -44,6 +44,8 @@ def _read(path: Path) -> Artifact:
             return replace(found, bytes=sum(file.stat().st_size for file in files), sha256=tree_sha256(path, files))
         if not path.exists():
             return _unreadable(path, causes.MISSING.finding(f"{path.name} is not there", where=str(path)))
+        if not path.is_file():
+            return _unreadable(path, causes.NOT_A_MODEL.finding(f"{path.name} is a pipe or a device, and no file"))
         found = _read_file(path)
         return replace(found, bytes=path.stat().st_size, sha256=sha256(path))
     except PermissionError as error:

@@ -128,8 +128,8 @@ class Artifact:
     @property
     def custom_objects(self) -> dict[str, tuple[ConfigObject, ...]]:
         """Custom objects by the name to resolve, each with every use, in order of first use."""
-        found: dict[str, tuple[ConfigObject, ...]] = {}
+        found: dict[str, list[ConfigObject]] = {}
         for item in self.objects:
             if item.custom:
-                found[item.name] = (*found.get(item.name, ()), item)
-        return found
+                found.setdefault(item.name, []).append(item)
+        return {name: tuple(uses) for name, uses in found.items()}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +13,7 @@ from google.protobuf.message import DecodeError
 from pytest_kerasload.artifacts import protos, specs
 from pytest_kerasload.artifacts.configs import objects_in
 from pytest_kerasload.artifacts.keras_nodes import is_keras, keras_nodes, objects_of_nodes
-from pytest_kerasload.artifacts.layers import Config, is_model, is_object, shape_of
+from pytest_kerasload.artifacts.layers import Config, is_model, is_object, product, shape_of
 from pytest_kerasload.artifacts.record import Artifact, SavedWith, Signature, TensorSpec, Weights
 from pytest_kerasload.artifacts.savedmodel_files import missing_files
 from pytest_kerasload.artifacts.sniffing import savedmodel_marker
@@ -276,4 +275,4 @@ def _elements(shape: Any) -> int | None:
     sizes = _tensor_shape(shape)
     if sizes is None or None in sizes:
         return None
-    return math.prod(size for size in sizes if size is not None)
+    return product(size for size in sizes if size is not None)

@@ -26,15 +26,24 @@ def missing_files(directory: Path, graph: Any, weights: Weights) -> Iterator[Fin
         yield from _variables_problems(directory, weights)
     # A name that leads out of the artifact is for the safety check to tell.
     lost = sorted(
-        asset.filename
-        for asset in graph.asset_file_def
-        if not _LEADS_OUT.search(asset.filename) and not (directory / "assets" / asset.filename).is_file()
+        {
+            asset.filename
+            for asset in graph.asset_file_def
+            if not _LEADS_OUT.search(asset.filename) and not _is_there(directory / "assets" / asset.filename)
+        }
     )
     if lost:
         yield parts.ASSETS_MISSING.finding(
             f"{directory.name} has no {listed(f'assets/{name}' for name in lost)}",
             where="assets",
         )
+
+
+def _is_there(file: Path) -> bool:
+    try:
+        return file.is_file()
+    except (OSError, ValueError):  # no system has a file of such a name
+        return False
 
 
 def _variables_problems(directory: Path, weights: Weights) -> Iterator[Finding]:
@@ -86,8 +95,11 @@ def _needed(weights: Weights) -> str:
 def _fingerprint(directory: Path) -> int:
     """The checksum that variables.index had when the model was saved; 0 where nothing tells."""
     message = protos.message("Fingerprint")
+    file = directory / "fingerprint.pb"
+    if not file.is_file():  # nor a pipe or a device, which would be read without an end
+        return 0
     try:
-        message.ParseFromString((directory / "fingerprint.pb").read_bytes())
+        message.ParseFromString(file.read_bytes())
     except (OSError, DecodeError, RuntimeError, ValueError):
         return 0
     return int(message.checkpoint_hash)

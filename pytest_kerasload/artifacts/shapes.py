@@ -28,9 +28,15 @@ Memo = dict[tuple[int, tuple[MaybeShape, ...] | None], list[MaybeShape]]
 """What was worked out for each model and the shapes it was given: models can be called many times, in each other."""
 
 
+_MOST_WORKED_OUT = 500
+"""Models in models, each called three times with other shapes, make millions of different calls in sixteen levels."""
+
+
 class NothingLeft(Exception):
     """A layer takes away more than there is."""
 
+
+_LARGEST = 1 << 63
 
 _COMPUTE_DTYPES = {"mixed_float16": "float16", "mixed_bfloat16": "bfloat16"}
 
@@ -77,9 +83,9 @@ def _output_layers(model: Config) -> list[Config]:
 
 def _of_model(model: Config, given: list[MaybeShape] | None, depth: int, memo: Memo) -> list[MaybeShape]:
     """The output shapes of a model; ``given`` are the shapes of its inputs, where it is called inside another."""
-    if depth > 16:
-        return []
     key = (id(model), None if given is None else tuple(given))
+    if depth > 16 or (key not in memo and len(memo) >= _MOST_WORKED_OUT):
+        return []
     if key not in memo:
         work_out = _of_functional if is_functional(model) else _of_chain
         memo[key] = work_out(model, given, depth, memo)
@@ -117,19 +123,22 @@ def _of_functional(model: Config, given: list[MaybeShape] | None, depth: int, me
         if shape is not None:
             found[name] = [[shape]]
     waiting = [(layer, calls(layer, known)) for layer in layers if class_name(layer) != "InputLayer"]
-    while waiting:
-        later = []
-        for layer, layer_calls in waiting:
-            if all(ref.layer in found for call in layer_calls for ref in call):
-                found[layer_name(layer)] = [
-                    _of_layer(layer, [_lookup(found, ref, written) for ref in call], depth, memo)
-                    for call in layer_calls
-                ]
-            else:
-                later.append((layer, layer_calls))
-        if len(later) == len(waiting):
-            break
-        waiting = later
+    # What each layer still waits for, and who waits for it: files may list a long chain last layer first.
+    needs = [{ref.layer for call in layer_calls for ref in call} - found.keys() for _, layer_calls in waiting]
+    takers: dict[str, list[int]] = {}
+    for number, names in enumerate(needs):
+        for name in names:
+            takers.setdefault(name, []).append(number)
+    ready = [number for number, names in enumerate(needs) if not names]
+    for number in ready:
+        layer, layer_calls = waiting[number]
+        found[layer_name(layer)] = [
+            _of_layer(layer, [_lookup(found, ref, written) for ref in call], depth, memo) for call in layer_calls
+        ]
+        for taker in takers.pop(layer_name(layer), ()):
+            needs[taker].remove(layer_name(layer))
+            if not needs[taker]:
+                ready.append(taker)
     return [_lookup(found, ref, written) for _, ref in endpoints(config_of(model).get("output_layers"), known)]
 
 
@@ -163,12 +172,14 @@ def _of_layer(layer: Config, given: list[MaybeShape], depth: int, memo: Memo) ->
     if name == "TimeDistributed" and isinstance(config.get("layer"), dict) and len(shape) > 2 and depth < 16:
         inner = _of_layer(config["layer"], [(shape[0], *shape[2:])], depth + 1, memo)
         return [None if one is None else (one[0], shape[1], *one[1:]) for one in inner]
-    if name in RECURRENT:
-        return recurrent(name, config, shape)
     try:
+        if name in RECURRENT:
+            return recurrent(name, config, shape)
         found = single(name, config, shape)
-    except (KeyError, IndexError, TypeError, ValueError, ZeroDivisionError):
+    except (KeyError, IndexError, TypeError, ValueError, ArithmeticError, AttributeError):
         # A configuration that no layer would accept; that is for others to say.
+        return [None]
+    if found is not None and any(size is not None and size > _LARGEST for size in found):
         return [None]
     if found is not None and any(size is not None and size <= 0 for size in found):
         raise NothingLeft

@@ -5,6 +5,7 @@ Nothing but the standard library is imported here: this runs while pytest collec
 
 from __future__ import annotations
 
+import errno
 import mmap
 import os
 import re
@@ -31,6 +32,8 @@ root sit there, whatever lies between."""
 
 def content_of(path: Path) -> Content:
     """What the bytes of ``path`` are, whatever its suffix says; OSError where it cannot be read."""
+    if path.exists() and not (path.is_file() or path.is_dir()):  # to open a pipe waits for someone who writes
+        raise OSError(errno.EINVAL, "it is a pipe or a device, and no file")
     with path.open("rb") as file:
         return _content(file)
 
@@ -97,7 +100,7 @@ def is_artifact(path: Path) -> bool:
     suffix = path.suffix.lower()
     if suffix in MODEL_SUFFIXES:
         return True
-    if suffix in _OTHER_HDF5_SUFFIXES:
+    if suffix in _OTHER_HDF5_SUFFIXES or not path.is_file():
         return False
     try:
         with path.open("rb") as file:

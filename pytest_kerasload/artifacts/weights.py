@@ -55,7 +55,8 @@ def text(value: Any) -> str | None:
         value = value.reshape(-1)[0]
     if isinstance(value, bytes):
         return value.decode("utf-8", "replace")
-    return str(value) if isinstance(value, str) else None
+    # h5py gives bytes that are no UTF-8 as halves of characters.
+    return value.encode("utf-8", "surrogateescape").decode("utf-8", "replace") if isinstance(value, str) else None
 
 
 def names(group: h5py.Group, attribute: str) -> list[str] | None:
@@ -69,7 +70,8 @@ def names(group: h5py.Group, attribute: str) -> list[str] | None:
     found: list[str] | None = None
     piece = 0
     while f"{attribute}{piece}" in group.attrs:
-        found = (found or []) + _texts(group.attrs[f"{attribute}{piece}"])
+        found = [] if found is None else found
+        found.extend(_texts(group.attrs[f"{attribute}{piece}"]))
         piece += 1
     return found
 

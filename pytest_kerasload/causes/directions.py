@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from pytest_kerasload.causes import remedies as do
 
@@ -81,7 +81,7 @@ def _writer(artifact: Artifact | None) -> Version | Literal["2", "3"] | None:
         return None
     try:
         return Version((artifact.saved_with.keras or "").split("-")[0])
-    except InvalidVersion:
+    except ValueError:  # InvalidVersion, or a number of thousands of digits
         pass
     if artifact.keras_metadata or artifact.weights.style in ("h5-keras2", "keras-2.13"):
         return "2"

@@ -27,42 +27,50 @@ def _graphs(artifact: Artifact, loader: Loader) -> Iterator[Mark]:
         first = _first_calls(layers)
         for layer in layers:
             where = f"{place}/{layer_name(layer)}" if place else layer_name(layer)
-            for node in layer.get("inbound_nodes") or []:
-                for call in node if isinstance(node, list) else []:
-                    if not isinstance(call, list) or len(call) < 3:
-                        continue
-                    # Counted from 0, as a repaired file has them, Keras 3 finds every call.
-                    if call[0] in nested and first.get(call[0], 0) > 0:
-                        yield Mark(
-                            "nested-model-used-twice",
-                            f"{{loader}} does not find call {call[1]} of the nested model {call[0]}",
-                            where,
-                        )
-                    if len(call) > 3 and any(_refers(value, names) for value in (call[3] or {}).values()):
-                        yield Mark(
-                            "keras2-call-arguments",
-                            "{loader} gives a tensor that is a keyword argument of the call as its name",
-                            where,
-                        )
+            for call in _references(layer):
+                # Counted from 0, as a repaired file has them, Keras 3 finds every call.
+                if call[0] in nested and first[call[0]] > 0:
+                    yield Mark(
+                        "nested-model-used-twice",
+                        f"{{loader}} does not find call {call[1]} of the nested model {call[0]}",
+                        where,
+                    )
+                arguments = call[3] if len(call) > 3 else None
+                if isinstance(arguments, Mapping) and any(_refers(value, names) for value in arguments.values()):
+                    yield Mark(
+                        "keras2-call-arguments",
+                        "{loader} gives a tensor that is a keyword argument of the call as its name",
+                        where,
+                    )
+
+
+def _references(layer: Mapping[str, Any]) -> Iterator[list[Any]]:
+    """What a layer is called with, as Keras 2 writes it: ``[layer, node, tensor, arguments]``."""
+    nodes = layer.get("inbound_nodes")
+    for node in nodes if isinstance(nodes, list) else []:
+        for call in node if isinstance(node, list) else []:
+            if isinstance(call, list) and len(call) >= 3 and isinstance(call[0], str) and isinstance(call[1], int):
+                yield call
 
 
 def _first_calls(layers: Sequence[Mapping[str, Any]]) -> dict[str, int]:
     """The smallest call of each layer that another one takes the output of."""
     found: dict[str, int] = {}
     for layer in layers:
-        for node in layer.get("inbound_nodes") or []:
-            for call in node if isinstance(node, list) else []:
-                if isinstance(call, list) and len(call) >= 3 and isinstance(call[0], str) and isinstance(call[1], int):
-                    found[call[0]] = min(call[1], found.get(call[0], call[1]))
+        for call in _references(layer):
+            found[call[0]] = min(call[1], found.get(call[0], call[1]))
     return found
 
 
 def _refers(value: Any, names: frozenset[str]) -> bool:
-    if not isinstance(value, list):
-        return False
-    if len(value) >= 3 and isinstance(value[0], str) and value[0] in names and isinstance(value[1], int):
-        return True
-    return any(_refers(item, names) for item in value)
+    waiting = [value]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, list):
+            if len(one) >= 3 and isinstance(one[0], str) and one[0] in names and isinstance(one[1], int):
+                return True
+            waiting.extend(one)
+    return False
 
 
 def _sequential_shapes(artifact: Artifact, loader: Loader) -> Iterator[Mark]:

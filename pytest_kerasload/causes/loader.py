@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
-from pytest_kerasload.artifacts.layers import is_model, layer_name, layers_of
+from pytest_kerasload.artifacts.layers import is_model, joined, layer_name, layers_of
 from pytest_kerasload.artifacts.record import Artifact, ConfigObject
 from pytest_kerasload.environments.versions import Versions
 
@@ -71,7 +71,7 @@ def release_number(written: str | None) -> Version | None:
     """The version that an artifact tells (``2.2.4-tf``), None where it tells none that can be compared."""
     try:
         return Version((written or "").split("-")[0])
-    except InvalidVersion:
+    except ValueError:  # InvalidVersion, or a number of thousands of digits
         return None
 
 
@@ -83,8 +83,11 @@ def from_keras2(artifact: Artifact) -> bool:
 
 def models(entry: Any, place: str = "") -> Iterator[tuple[Mapping[str, Any], str]]:
     """Every model in a configuration, the outermost first, with its place."""
-    if is_model(entry):
-        yield entry, place
-        for layer in layers_of(entry):
-            name = layer_name(layer)
-            yield from models(layer, f"{place}/{name}" if place else name)
+    waiting = [(entry, place)]
+    while waiting:
+        one, where = waiting.pop()
+        if is_model(one):
+            yield one, where
+            for layer in reversed(layers_of(one)):
+                name = layer_name(layer)
+                waiting.append((layer, joined(where, name)))

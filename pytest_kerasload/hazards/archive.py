@@ -39,7 +39,7 @@ def is_bomb(info: zipfile.ZipInfo) -> bool:
 def hazards(path: Path, elements: int | None = None) -> Iterator[Hazard]:
     """The hazards of an archive. ``elements`` is how many numbers are stored as weights, where known."""
     with zipfile.ZipFile(path) as archive, path.open("rb") as file:
-        members = [info for info in archive.infolist() if not info.is_dir()]
+        members = [info for info in archive.infolist() if not info.filename.endswith("/")]
         yield from _polyglot(archive, file)
         yield from _names(archive.infolist())
         yield from _headers(members, file)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import math
 import zipfile
 from collections.abc import Iterator
 from typing import IO
@@ -11,6 +10,7 @@ from typing import IO
 from numpy.lib.format import MAGIC_PREFIX
 
 from pytest_kerasload import npy
+from pytest_kerasload.artifacts.layers import product
 from pytest_kerasload.causes import safety
 from pytest_kerasload.hazards.hazard import Hazard, size, unfolds
 
@@ -50,7 +50,7 @@ def _array(content: IO[bytes], stored: int, place: str) -> Iterator[Hazard]:
     except ValueError:
         yield Hazard(safety.UNINSPECTABLE, place, "an array whose header cannot be read")
         return
-    declared = math.prod(shape) * dtype.itemsize
+    declared = product(shape) * dtype.itemsize
     if dtype.hasobject:
         yield Hazard(safety.PICKLED_WEIGHTS, place, "an array of Python objects, which is a pickle")
     elif unfolds(declared, stored):

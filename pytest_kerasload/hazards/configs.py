@@ -166,14 +166,20 @@ def _sizes(config: Mapping[str, Any], place: str, elements: int | None) -> Itera
 
 def _numbers(value: Any) -> Iterator[int]:
     waiting = [value]
-    while waiting:
+    seen = 0
+    while waiting and seen < _MOST_NUMBERS:
         one = waiting.pop()
+        seen += 1
         if isinstance(one, Mapping):
             waiting.extend(one.values())
         elif isinstance(one, (list, tuple)):
             waiting.extend(one)
         elif isinstance(one, int):
             yield one
+
+
+_MOST_NUMBERS = 1000
+"""More values than this no size is made of; what is inside them is looked at for itself."""
 
 
 def _patterns(config: Mapping[str, Any], place: str) -> Iterator[Hazard]:

@@ -26,6 +26,7 @@ class Flow:
         self.functions: dict[str, Any] = {function.signature.name: function for function in graph.library.function}
         self.bound = {entry.key: list(entry.value.bound_inputs) for entry in meta.object_graph_def.concrete_functions}
         self._inside: dict[str, dict[str, Any]] = {}
+        self._arguments: dict[str, dict[str, int]] = {}
         self.callers: dict[str, list[tuple[str, Any]]] = {}
         self._calls: dict[str, set[str]] = {}
         self._main_calls: dict[str, set[str]] = {}
@@ -109,6 +110,21 @@ class Flow:
                     waiting.extend(node_name(one) for one in nodes[name].input)
         return found
 
+    def behind(self, scope: str, names: Iterable[str]) -> set[str]:
+        """All that depends on these nodes or arguments in their function or graph, themselves included."""
+        takers: dict[str, list[str]] = {}
+        for node in self.within(scope).values():
+            for one in node.input:
+                takers.setdefault(node_name(one), []).append(node.name)
+        found: set[str] = set()
+        waiting = list(names)
+        while waiting:
+            name = waiting.pop()
+            if name not in found:
+                found.add(name)
+                waiting.extend(takers.get(name, ()))
+        return found
+
     def reached(self, nodes: Iterable[str], functions: Iterable[str] = ()) -> set[str]:
         """These functions, those that these nodes of the main graph call, and what they all call in turn."""
         found: set[str] = set()
@@ -120,9 +136,14 @@ class Flow:
                 waiting.extend(self._calls.get(name, ()))
         return found
 
-    def arguments(self, scope: str) -> list[str]:
-        """The names of the arguments of a function."""
-        return [argument.name for argument in self.functions[scope].signature.input_arg] if scope else []
+    def arguments(self, scope: str) -> dict[str, int]:
+        """The arguments of a function, by name, with their positions."""
+        if not scope:
+            return {}
+        if scope not in self._arguments:
+            names = [argument.name for argument in self.functions[scope].signature.input_arg]
+            self._arguments[scope] = {name: place for place, name in reversed(list(enumerate(names)))}
+        return self._arguments[scope]
 
 
 def assets(meta: Any) -> list[Any]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pytest_kerasload.artifacts.layers import class_name, config_of, is_object, layer_name
+from pytest_kerasload.artifacts import json_text
+from pytest_kerasload.artifacts.layers import class_name, config_of, is_object, joined, layer_name
 
 
 @dataclass(frozen=True)
@@ -39,12 +39,12 @@ def parsed(text: str | bytes) -> tuple[Any, tuple[str, ...]]:
 
     try:
         # Bytes may be UTF-16 and UTF-32 as well: json tells, for the loader as for us.
-        return json.loads(text, object_pairs_hook=pairs), tuple(dict.fromkeys(twice))
+        return json_text.loads(text, object_pairs_hook=pairs), tuple(dict.fromkeys(twice))
     except ValueError:
         twice.clear()
     try:
         # Python 3.11 and later refuse to parse numbers of thousands of digits; earlier ones do not.
-        return json.loads(text, object_pairs_hook=pairs, parse_int=_number), tuple(dict.fromkeys(twice))
+        return json_text.loads(text, object_pairs_hook=pairs, parse_int=_number), tuple(dict.fromkeys(twice))
     except ValueError:
         return None, ()
 
@@ -58,21 +58,25 @@ def nodes(document: Any, place: str = "") -> Iterator[Node]:
 
     No key is left out: what is in an unusual place is what this is for.
     """
-    waiting: list[tuple[Any, str, str]] = [(document, place, "")]
+    # What is still to be seen of each dict and list that the walk is in: none of it is made before its turn, because
+    # there may be as many places as the document has bytes.
+    waiting: list[Iterator[tuple[Any, str, str]]] = [iter([(document, place, "")])]
     while waiting:
-        value, place, owner = waiting.pop()
+        value, place, owner = next(waiting[-1], (None, "", ""))
         if isinstance(value, Mapping):
             if is_object(value) and not value["class_name"].startswith("__"):
                 owner = place
             yield Node(place, owner, value)
-            if value.get("class_name") == "__lambda__":
-                continue
-            inside = list(_members(value, place, owner))
+            if value.get("class_name") != "__lambda__":
+                waiting.append(_members(value, place, owner))
         elif isinstance(value, list):
-            inside = [(item, place, owner) for item in value if isinstance(item, (Mapping, list))]
+            waiting.append(_items(value, place, owner))
         else:
-            continue
-        waiting.extend(reversed(inside))
+            waiting.pop()
+
+
+def _items(value: list[Any], place: str, owner: str) -> Iterator[tuple[Any, str, str]]:
+    return ((item, place, owner) for item in value if isinstance(item, (Mapping, list)))
 
 
 def _members(value: Mapping[str, Any], place: str, owner: str) -> Iterator[tuple[Any, str, str]]:
@@ -125,4 +129,4 @@ def label(value: Mapping[str, Any]) -> str:
 
 
 def _join(prefix: str, name: Any) -> str:
-    return f"{prefix}/{name}" if prefix and name else prefix or str(name)
+    return joined(prefix, name) if name else prefix

@@ -34,8 +34,12 @@ _CODE_NAMES = re.compile(r"shell|exec(?!ut(?:or|able))|(?<!file)system|popen|loa
 """Words in the name of a foreign op that say what it is for."""
 
 
-def hazards(meta: Any, depth: int = 0, within: str = "") -> Iterator[Hazard]:
-    """The hazards of one MetaGraphDef; ``within`` is where it was found, for a graph inside a graph."""
+def hazards(meta: Any, depth: int = 0, within: str = "", seen: set[bytes] | None = None) -> Iterator[Hazard]:
+    """The hazards of one MetaGraphDef; ``within`` is where it was found, for a graph inside a graph.
+
+    ``seen`` are those inside it that were gone through: a hundred ops may run the same one, and so on in that.
+    """
+    seen = set() if seen is None else seen
     flow = Flow(meta)
     checkpoints, sources = Checkpoints(flow), Sources(flow)
     known, special, opaque, sized = policy.known_ops(), policy.special_ops(), policy.ops("opaque"), tensors.SIZED_OPS
@@ -53,7 +57,7 @@ def hazards(meta: Any, depth: int = 0, within: str = "") -> Iterator[Hazard]:
             yield from checkpoints.hazards(scope, node, place)
         elif op in special:
             live = flow.is_live(scope, node)
-            for hazard in _special(sources, scope, node, place, depth):
+            for hazard in _special(sources, scope, node, place, depth, seen):
                 if not live:
                     fails = hazard.fails and hazard.cause not in (spared - {_writes(op)})
                     hazard = replace(hazard, text=f"{hazard.text}{_UNUSED}", fails=fails)
@@ -71,10 +75,10 @@ def _writes(op: str) -> Cause | None:
     return graph_safety.GRAPH_FILES if op == "WriteFile" else None
 
 
-def _special(sources: Sources, scope: str, node: Any, place: str, depth: int) -> Iterator[Hazard]:
+def _special(sources: Sources, scope: str, node: Any, place: str, depth: int, seen: set[bytes]) -> Iterator[Hazard]:
     op = node.op
     if op in policy.ops("nested_graphs"):
-        yield from _nested(sources, scope, node, place, depth)
+        yield from _nested(sources, scope, node, place, depth, seen)
     elif op in _CACHE_FILES:
         yield from _cache(sources, scope, node, place)
     elif op in policy.FILE_ATTRIBUTE_OPS:
@@ -109,7 +113,7 @@ def _cache(sources: Sources, scope: str, node: Any, place: str) -> Iterator[Haza
             yield Hazard(graph_safety.GRAPH_FILES, place, f"{node.op} writes a file: {_told(source)}")
 
 
-def _nested(sources: Sources, scope: str, node: Any, place: str, depth: int) -> Iterator[Hazard]:
+def _nested(sources: Sources, scope: str, node: Any, place: str, depth: int, seen: set[bytes]) -> Iterator[Hazard]:
     """A graph in a string: looked through like the one around it, where the string is in the file."""
     found = _input(sources, scope, node, 0)
     texts = [text for source in found if source.kind == "constant" for text in tensors.strings(source.tensor)]
@@ -117,13 +121,16 @@ def _nested(sources: Sources, scope: str, node: Any, place: str, depth: int) -> 
         yield Hazard(safety.UNINSPECTABLE, place, f"{node.op} runs a graph that is not in the file as it stands")
         return
     for text in texts:
+        if text in seen:
+            continue
+        seen.add(text)
         meta = message("MetaGraphDef")
         try:
             meta.graph_def.ParseFromString(text)
         except (DecodeError, RuntimeError, ValueError):
             yield Hazard(safety.UNINSPECTABLE, place, f"{node.op} runs a graph that cannot be parsed")
             continue
-        yield from hazards(meta, depth + 1, f"{place} > ")
+        yield from hazards(meta, depth + 1, f"{place} > ", seen)
 
 
 def _input(sources: Sources, scope: str, node: Any, number: int) -> list[Source]:

@@ -18,6 +18,9 @@ from pytest_kerasload.hazards.hazard import Hazard, size, unfolds
 from pytest_kerasload.hazards.messages import message
 from pytest_kerasload.hazards.tensors import elements, item_size
 
+_ENDS = 16
+"""Parts of a place: objects of Keras stand in each other less deep."""
+
 _FOREIGN_PATH = re.compile(r"[/\\]|[A-Za-z]:|\w+://")
 
 
@@ -82,6 +85,7 @@ def _metadata(directory: Path, saved: Any) -> Iterator[Hazard]:
         for number, node in enumerate(meta.object_graph_def.nodes):
             if node.user_object.metadata:
                 written.append((f"node {number}", node.user_object.metadata))
+    # Codes and texts with the ends of the places they were seen at: all of them is quadratic.
     seen: set[tuple[str, str, str]] = set()
     for path, text in written:
         content, twice = parsed(text)
@@ -92,7 +96,8 @@ def _metadata(directory: Path, saved: Any) -> Iterator[Hazard]:
         # The root's configuration holds that of all layers; each of them is described once more for itself.
         place = "" if path in ("root", "node 0") else str(content.get("name") or label(content))
         for hazard in configs.hazards(content, place):
-            known = {(code, text) for code, where, text in seen if f"/{where}".endswith(f"/{hazard.place}")}
-            if (hazard.cause.code, hazard.text) not in known:
-                seen.add((hazard.cause.code, hazard.place, hazard.text))
+            if (hazard.cause.code, hazard.place, hazard.text) not in seen:
+                parts = hazard.place.split("/")
+                ends = ["/".join(parts[-count:]) for count in range(1, min(len(parts), _ENDS) + 1)]
+                seen.update((hazard.cause.code, end, hazard.text) for end in (hazard.place, *ends))
                 yield hazard

@@ -21,6 +21,7 @@ class Checkpoints:
         objects = {entry.key for entry in flow.meta.object_graph_def.concrete_functions}
         self._called = flow.reached(flow.served - flow.saver, objects)
         self._saving = flow.reached(flow.saver)
+        self._given: dict[str, set[str]] = {}
 
     def hazards(self, scope: str, node: Any, place: str) -> Iterator[Hazard]:
         """What is wrong with a checkpoint op at its place.
@@ -39,7 +40,7 @@ class Checkpoints:
         number = _PREFIX_INPUTS.get(node.op, 0)
         if len(node.input) <= number:
             return False
-        found = self._flow.closure(scope, [node.input[number]])
-        if scope:
-            return not found.isdisjoint(self._flow.arguments(scope))
-        return node_name(self._flow.meta.saver_def.filename_tensor_name) in found
+        if scope not in self._given:
+            name = node_name(self._flow.meta.saver_def.filename_tensor_name)
+            self._given[scope] = self._flow.behind(scope, self._flow.arguments(scope) if scope else [name])
+        return node_name(node.input[number]) in self._given[scope]

@@ -8,6 +8,9 @@ from typing import Any
 from pytest_kerasload.hazards.dataflow import Flow, assets, attributes, node_name
 
 _CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
+_FARTHEST = 300
+"""How many steps one tensor is followed, and how many calls of one function: real ones take a few."""
+
 _SAME = frozenset({"Identity", "IdentityN", "StopGradient", "EnsureShape"})
 
 
@@ -28,8 +31,12 @@ class Sources:
 
     def __init__(self, flow: Flow) -> None:
         self._flow = flow
-        self._known: dict[tuple[str, str], list[Source]] = {}
         self._assets = frozenset(node_name(asset.tensor_info.name) for asset in assets(flow.meta))
+        self._known: dict[tuple[str, str], list[Source]] = {}
+        self._assigned: dict[str, list[str]] = {}
+        for node in flow.main.values():
+            if node.op == "AssignVariableOp" and len(node.input) > 1:
+                self._assigned.setdefault(node_name(node.input[0]), []).append(node_name(node.input[1]))
 
     def of(self, scope: str, name: str) -> list[Source]:
         """What a tensor comes from, over every call of the function it is in."""
@@ -46,6 +53,8 @@ class Sources:
             place = waiting.pop()
             if place in seen:
                 continue
+            if len(seen) >= _FARTHEST:
+                return [*found, Source("other", "more than can be followed")]
             seen.add(place)
             if place in self._known:
                 found.extend(self._known[place])
@@ -53,7 +62,7 @@ class Sources:
             scope, name = place
             arguments = self._flow.arguments(scope)
             if name in arguments:
-                more, sources = self._of_argument(scope, arguments.index(name), len(arguments))
+                more, sources = self._of_argument(scope, arguments[name])
             else:
                 more, sources = self._of_node(scope, name)
             waiting.extend(more)
@@ -72,18 +81,15 @@ class Sources:
             return [(scope, one) for one in inputs], []
         if node.op == "ReadVariableOp" and inputs and not scope:
             # The variable in which TensorFlow 2 keeps the path of an asset, for loaders of TensorFlow 1.
-            assigned = [
-                node_name(other.input[1])
-                for other in self._flow.main.values()
-                if other.op == "AssignVariableOp" and len(other.input) > 1 and node_name(other.input[0]) == inputs[0]
-            ]
+            assigned = self._assigned.get(inputs[0], [])
             return [("", value) for value in assigned], [] if assigned else [Source("other", "a variable")]
         values = attributes(node)
         if node.op == "Const" and "value" in values:
             return [], [Source("constant", tensor=values["value"].tensor)]
         return [], [Source("other", f"the op {node.op}")]
 
-    def _of_argument(self, scope: str, index: int, count: int) -> tuple[list[tuple[str, str]], list[Source]]:
+    def _of_argument(self, scope: str, index: int) -> tuple[list[tuple[str, str]], list[Source]]:
+        count = len(self._flow.functions[scope].signature.input_arg)
         waiting: list[tuple[str, str]] = []
         found: list[Source] = []
         if scope in self._flow.bound:
@@ -92,12 +98,14 @@ class Sources:
                 found.append(self._captured(self._flow.bound[scope][captured]))
             else:
                 found.append(Source("other", "an argument of the caller's"))
-        for caller, node in self._flow.callers.get(scope, []):
+        for caller, node in self._flow.callers.get(scope, [])[:_FARTHEST]:
             inputs = [one for one in node.input if not one.startswith("^")]
             if (node.op in _CALLS or node.op == scope) and index < len(inputs):
                 waiting.append((caller, node_name(inputs[index])))
             else:
                 found.append(Source("other", f"the op {node.op}"))
+        if len(self._flow.callers.get(scope, [])) > _FARTHEST:
+            found.append(Source("other", "more calls than can be followed"))
         if not waiting and not found:
             found.append(Source("other", "an argument of a function that nothing calls"))
         return waiting, found

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 import struct
 from collections.abc import Iterator
 from typing import Any
 
+from pytest_kerasload.artifacts.layers import product
 from pytest_kerasload.artifacts.protos import DTYPES
 from pytest_kerasload.causes import graph_safety
 from pytest_kerasload.hazards.dataflow import attributes
@@ -56,7 +56,7 @@ def item_size(dtype: int) -> int:
 
 def elements(shape: Any) -> int:
     """How many elements a tensor of this shape has; 0 where it is not known."""
-    return 0 if shape.unknown_rank else math.prod(max(dim.size, 0) for dim in shape.dim)
+    return 0 if shape.unknown_rank else product(max(dim.size, 0) for dim in shape.dim)
 
 
 def strings(tensor: Any) -> list[bytes]:
@@ -91,6 +91,7 @@ def hazards(sources: Sources, scope: str, node: Any, place: str) -> Iterator[Haz
             yield Hazard(graph_safety.GRAPH_BOMB, place, f"a constant of {size(declared)}, stored in {size(stored)}")
     elif node.op in _SHAPED and len(node.input) > _SHAPED[node.op]:
         for source in sources.of(scope, node.input[_SHAPED[node.op]]):
-            if source.kind == "constant" and math.prod(integers(source.tensor)) >= _LARGEST:
-                text = " x ".join(f"{number:,}" for number in integers(source.tensor))
+            numbers = integers(source.tensor)[:_RANK] if source.kind == "constant" else []
+            if numbers and product(numbers) >= _LARGEST:
+                text = " x ".join(f"{number:,}" for number in numbers)
                 yield Hazard(graph_safety.GRAPH_BOMB, place, f"{node.op} makes a tensor of {text}")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from pytest_kerasload import expected
+from pytest_kerasload import expected, vetting
 from pytest_kerasload.artifacts.layers import is_model, layers_of
 from pytest_kerasload.artifacts.reading import read
 from pytest_kerasload.artifacts.record import Artifact, ConfigObject
@@ -113,7 +113,7 @@ def _recorded(path: Path, artifact: Artifact) -> Recorded | None:
     if not path.exists():
         return None
     try:
-        found = expected.read(path)
+        found = vetting.read(path)
     except (expected.ExpectedUnreadable, OSError) as error:
         return Recorded(path, problem=str(error))
     told = {key: value for key, value in found.provenance.items() if isinstance(value, str)}

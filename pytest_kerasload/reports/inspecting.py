@@ -66,7 +66,9 @@ def _run(chosen: argparse.Namespace) -> int:
         for line in inspected.lines(one, artifact.as_posix(), width):
             print(_rendered(line))
     if chosen.json:
-        print(json.dumps(told, indent=1, ensure_ascii=False))
+        # The name of a file need not be UTF-8: what is not comes as ``\udce9``, which JSON takes.
+        text = json.dumps(told, indent=1, ensure_ascii=False).encode("utf-8", "backslashreplace")
+        print(text.decode("utf-8"))
     elif count > 1:
         print(f"\n{count} artifacts" + (f", {unread} of them not readable as a model" if unread else ""))
     return 1 if failed or unread else 0
