@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import socket
@@ -18,6 +19,7 @@ import psutil
 import pytest
 
 from conftest import causes_of, checks_of
+from pytest_kerasload.artifacts.reading import tree_sha256
 from pytest_kerasload.environments import spec
 from pytest_kerasload.environments.versions import Versions
 from pytest_kerasload.worker.store import Store
@@ -46,34 +48,54 @@ def store(tmp_path: Path) -> Store:
     return Store(str(tmp_path / "cache"), str(tmp_path / "scratch"))
 
 
+def digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
 def test_what_was_sent_is_found_by_its_digest(store: Store) -> None:
-    assert store.find("d1", "a.h5") is None
+    one = digest(b"one")
+    assert store.find(one, "a.h5") is None
     store.put("t1", "a.h5", b"on")
     store.put("t1", "a.h5", b"e")
-    path = store.keep("t1", "d1", "a.h5")
+    path = store.keep("t1", one, "a.h5")
     assert Path(path).read_bytes() == b"one"
-    assert store.find("d1", "a.h5") == path
+    assert store.find(one, "a.h5") == path
     store.put("t2", "a.h5", b"one")  # sent by another process meanwhile
-    assert store.keep("t2", "d1", "a.h5") == path
-    assert os.listdir(store.root) == ["d1"]
+    assert store.keep("t2", one, "a.h5") == path
+    assert os.listdir(store.root) == [one]
 
 
-def test_directories_come_back_as_they_went(store: Store) -> None:
-    for part in ("m/saved_model.pb", "m/variables/variables.index"):
-        store.put("t", part, part.encode())
-    path = store.keep("t", "d", "m")
-    assert store.parts(path) == ["saved_model.pb", os.path.join("variables", "variables.index")]
-    assert store.read(path, "saved_model.pb", 2) == {"data": b"saved_model.pb", "more": False}
+def test_what_was_changed_there_is_not_found(store: Store) -> None:
+    """A model that is loaded there can write where others are kept."""
+    store.put("t", "a.h5", b"one")
+    Path(store.keep("t", digest(b"one"), "a.h5")).write_bytes(b"two")
+    assert store.find(digest(b"one"), "a.h5") is None
+    assert os.listdir(store.root) == []
+
+
+def test_directories_come_back_as_they_went(store: Store, tmp_path: Path) -> None:
+    here = tmp_path / "m"
+    for part in ("saved_model.pb", "variables/variables.index", "variables.txt", "a/b"):
+        (here / part).parent.mkdir(parents=True, exist_ok=True)
+        (here / part).write_text(part)
+        store.put("t", f"m/{part}", part.encode())
+    files = sorted(path for path in here.rglob("*") if path.is_file())
+    wanted = tree_sha256(here, sorted(files, key=lambda file: file.relative_to(here).as_posix()))
+    path = store.keep("t", wanted, "m")
+    assert store.find(wanted, "m") == path
+    assert "saved_model.pb" in store.parts(path)
+    assert store.read(path, "saved_model.pb", 2) == {"data": b"ved_model.pb", "more": False}
 
 
 def test_what_nobody_asked_for_in_a_month_goes(store: Store, tmp_path: Path) -> None:
-    for digest in ("old", "new"):
-        store.put("t", "a.h5", b"x")
-        store.keep("t", digest, "a.h5")
+    old, new = digest(b"old"), digest(b"new")
+    for data in (b"old", b"new"):
+        store.put("t", "a.h5", data)
+        store.keep("t", digest(data), "a.h5")
     long_ago = time.time() - 31 * 24 * 3600
-    os.utime(Path(store.root, "old"), (long_ago, long_ago))
-    assert Store(store.root, str(tmp_path / "other")).find("old", "a.h5") is None
-    assert store.find("new", "a.h5") is not None
+    os.utime(Path(store.root, old), (long_ago, long_ago))
+    assert Store(store.root, str(tmp_path / "other")).find(old, "a.h5") is None
+    assert store.find(new, "a.h5") is not None
 
 
 @pytest.mark.parametrize("part", ["../x", "/etc/x", "a/../../x"])

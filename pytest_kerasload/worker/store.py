@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import time
@@ -29,6 +30,9 @@ class Store:
         """Where the file or directory of a digest lies, if it was sent."""
         path = os.path.join(self.root, digest, name)
         if not os.path.exists(path):
+            return None
+        if self._digest(path) != digest:  # what was loaded since may have written there
+            shutil.rmtree(os.path.dirname(path), ignore_errors=True)
             return None
         os.utime(os.path.join(self.root, digest))
         return path
@@ -69,6 +73,18 @@ class Store:
             stream.seek(offset)
             data = stream.read(_CHUNK)
         return {"data": data, "more": len(data) == _CHUNK}
+
+    def _digest(self, path: str) -> str:
+        """The SHA-256 of a file; of a directory over path and digest of each file, as the other side makes it."""
+        digest = hashlib.sha256()
+        if os.path.isdir(path):
+            for part in sorted(part.replace(os.sep, "/") for part in self.parts(path)):
+                digest.update(("%s\0%s\n" % (part, self._digest(os.path.join(path, part)))).encode())
+            return digest.hexdigest()
+        with open(path, "rb") as stream:
+            for chunk in iter(lambda: stream.read(_CHUNK), b""):
+                digest.update(chunk)
+        return digest.hexdigest()
 
     @staticmethod
     def _inside(root: str, part: str) -> str:
