@@ -31,6 +31,9 @@ _CONNECTS = {
 }
 _SOCKETS = tuple(name for name in _CONNECTS if name.startswith("socket."))
 
+_EVENTS = frozenset(("open", "marshal.loads", "pickle.find_class", "ctypes.dlopen", *_FORKS))
+_EVENTS = _EVENTS.union(_CHANGES, _STARTS, _CONNECTS)
+
 # What the standard library and TensorFlow look at on their own.
 _PUBLIC = ("/proc", "/sys", "/dev", "/usr/share/zoneinfo", "/usr/share/locale", "/usr/lib/locale")
 _PUBLIC_FILES = ("/etc/localtime", "/etc/timezone", "/etc/mime.types", "/etc/os-release", "/usr/lib/os-release")
@@ -77,7 +80,7 @@ class Watch:
     # ---- the hook
 
     def _hook(self, event: str, arguments: Tuple[Any, ...]) -> None:
-        if not self._active:
+        if not self._active or event not in _EVENTS:  # there are thousands of others
             return
         try:
             for kind, what in self._seen(event, arguments):
