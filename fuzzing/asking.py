@@ -155,7 +155,10 @@ def _reported(artifact: Artifact, results: list[CheckResult]) -> None:
     """All reports of the answers: text for a terminal, JSON and Markdown, as bytes."""
     told = collected.Collected()
     for result in results:
-        "\n".join(failure.lines(result, 2)).encode()
+        shown = "\n".join(failure.lines(result, 2))
+        shown.encode()
+        if any(sign in shown for sign in "\x1b\r\b\0"):
+            raise AssertionError("a report moves the cursor of a terminal")
         told.add({"artifact": collected.artifact_json(artifact, "a"), "check": result.as_json(), "environments": []})
         # What pytest-xdist sends to the process that reports.
         json.dumps(dataclasses.asdict(result), ensure_ascii=False).encode()

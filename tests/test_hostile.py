@@ -210,6 +210,7 @@ _NUMBER = '{"class_name": "Sequential", "config": {"name": "s", "layers": [{"cla
 
 HOSTILE: dict[str, Made] = {
     "half a character": _h5(_sequential(_layer("\ud800", class_name="\udfff", batch_input_shape=[None, 3]))),
+    "a name that clears the terminal": _h5(_sequential(_layer("\x1b[2J\r", class_name="X\0\x1b[2J"))),
     "half a character in an archive": _keras({"metadata.json": b'{"keras_version": "\\ud800"}'}),
     "no UTF-8": lambda directory: builders.h5(directory / "m.h5", keras=b"\xff\xfe"),  # type: ignore[arg-type]
     "an endless number": _h5_text(_NUMBER % '{"name": "d", "units": Infinity, "batch_input_shape": [null, 3]}'),
