@@ -236,6 +236,18 @@ HOSTILE: dict[str, Made] = {
         _model([{**_layer("l0"), "inbound_nodes": [[["l0", 0, 0, {"a": json.loads("[" * 700 + "]" * 700)}]]]}])
     ),
     "models in models": _h5_text('{"class_name": "Sequential", "config": {"layers": [' * 230 + "]}}" * 230),
+    "lists in lists in a layer": _h5_text(
+        _NUMBER % ('{"name": "d", "units": 2, "batch_input_shape": [null, 3], "x": ' + "[" * 600 + "]" * 600 + "}")
+    ),
+    "a long name": _h5(
+        _sequential({**_layer("d", class_name="Unknown layer: '" * 5000), "module": "keras.layers"}),
+    ),
+    "long keys": _h5(
+        _sequential(_layer("d", class_name="Dense", **{f"{n}passed to Dense" * 3000: 1 for n in range(9)}))
+    ),
+    "a function of three other keys": _h5(
+        _sequential(_layer("l", class_name="Lambda", function={"config": {"a": 1, "b": 2, "c": 3}}))
+    ),
     "many objects of a name": _h5(_sequential(*(_layer("c", class_name="Custom") for _ in range(10_000)))),
     "a chain written backwards": _h5(_backwards(4_000, "Flatten")),
     "another chain written backwards": _h5(_backwards(4_000, "Dense")),
