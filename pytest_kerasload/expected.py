@@ -143,6 +143,11 @@ def _plain(name: str, array: Array) -> Array:
     """The array itself; bfloat16, which NumPy's format stores as two opaque bytes, as float32."""
     if not isinstance(array, np.ndarray):  # a member of the archive that is no array comes as its bytes
         raise ValueError(f"{name!r} is no array")
+    if array.dtype.kind == "U" and array.size and array.dtype.itemsize:
+        # NumPy makes a str of any number; one that stands for no character takes Python itself down.
+        numbers = np.ascontiguousarray(array).reshape(-1).view(np.dtype("u4").newbyteorder(array.dtype.byteorder))
+        if numbers.max() > 0x10FFFF:
+            raise ValueError(f"{name!r} holds text that is none")
     if array.dtype == np.dtype("V2"):
         widened: Array = (array.view(np.uint16).astype(np.uint32) << 16).view(np.float32)
         return widened

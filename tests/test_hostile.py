@@ -21,6 +21,7 @@ import numpy as np
 import pytest
 
 from fuzzing import asking, checkpoints
+from pytest_kerasload import expected
 from pytest_kerasload.hazards.messages import message
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="limits and peaks are measured as Linux tells them")
@@ -328,6 +329,20 @@ def test_a_ragged_batch_is_not_padded_to_more_than_there_is(tmp_path: Path) -> N
     given = {"inputs/x/values": values, "inputs/x/row_lengths": lengths, "outputs/y": np.zeros(3)}
     np.savez_compressed(tmp_path / "m.h5.expected.npz", **given)  # type: ignore[arg-type]
     assert not asking.ask(path).troubles
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_text_of_no_characters(order: str, tmp_path: Path) -> None:
+    path = builders.h5(tmp_path / "m.h5")
+    told = np.array('{"tensorflow": "2.15"}', dtype=f"{order}U22")
+    np.savez(tmp_path / "m.h5.expected.npz", **{"outputs/y": np.zeros(3), "provenance": told})  # type: ignore[arg-type]
+    assert not asking.ask(path).troubles
+    numbers = told.reshape(1).view(f"{order}u4")
+    numbers[17] = 0x110000
+    np.savez(tmp_path / "m.h5.expected.npz", **{"outputs/y": np.zeros(3), "provenance": told})  # type: ignore[arg-type]
+    assert not asking.ask(path).troubles
+    with pytest.raises(expected.ExpectedUnreadable, match="text that is none"):
+        expected.read(tmp_path / "m.h5.expected.npz")
 
 
 @pytest.mark.parametrize(
