@@ -21,7 +21,9 @@ import numpy as np
 import pytest
 
 from fuzzing import asking, checkpoints
-from pytest_kerasload import expected
+from pytest_kerasload import amendments, expected
+from pytest_kerasload.amendments import writing
+from pytest_kerasload.artifacts import isolation, reading
 from pytest_kerasload.hazards.messages import message
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="limits and peaks are measured as Linux tells them")
@@ -370,3 +372,19 @@ def test_arrays_whose_header_is_no_python(tmp_path: Path) -> None:
         assert not asking.ask(path).troubles
         archive = _keras({"model.weights.npz": stream.getvalue()})(tmp_path)
         assert not asking.ask(archive).troubles
+
+
+def test_a_damaged_copy_is_written_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """HDF5 that crashes its library when it is written takes another process down."""
+    artifact = reading.read(builders.h5(tmp_path / "m.h5"))
+    seen: list[str] = []
+
+    def gone(function: Any, *arguments: str) -> None:
+        seen.append(function.__name__)
+        raise isolation.ChildGone("crashes on reading it (signal 11)")
+
+    monkeypatch.setattr(writing, "isolated", gone)
+    with pytest.raises(amendments.NotWritten, match="the HDF5 library crashes"):
+        amendments.write(artifact, amendments.Amendment(artifact.config or {}, ()), tmp_path / "copy.h5")
+    assert seen == ["with_config"]
+    assert not (tmp_path / "copy.h5").exists()
