@@ -23,12 +23,12 @@ from typing import Any
 import psutil
 from google.protobuf.message import DecodeError
 
-from pytest_kerasload import expected, tables, vetting
+from pytest_kerasload import amendments, expected, tables, vetting
 from pytest_kerasload.artifacts import isolation, json_text, outline, reading
 from pytest_kerasload.artifacts.record import Artifact
 from pytest_kerasload.artifacts.zip_errors import ZIP_ERRORS
 from pytest_kerasload.checks import file, safety, version
-from pytest_kerasload.environments.versions import of_packages
+from pytest_kerasload.environments.versions import Versions, of_packages
 from pytest_kerasload.findings import CheckResult, Finding
 from pytest_kerasload.inspection.inspected import inspect
 from pytest_kerasload.reports import collected, failure, inspected, inspecting, markdown
@@ -135,6 +135,17 @@ def _asked(path: Path, forecast: bool) -> Iterator[str]:
         found = inspect(path, recorded)
         list(inspected.lines(found, path.name, 80))
         json.dumps(inspecting.as_json(found, path.name), ensure_ascii=False).encode()
+        for versions in _VERSIONS:
+            _amended(artifact, versions)
+
+
+def _amended(artifact: Artifact, versions: Versions) -> None:
+    """What a check of loading tries as a remedy: a copy of the artifact as another release takes it."""
+    found = amendments.amended(artifact, versions)
+    if found is not None:
+        with tempfile.TemporaryDirectory() as directory, contextlib.suppress(amendments.NotWritten):
+            amendments.write(artifact, found, Path(directory) / artifact.path.name)
+            assert found.told
 
 
 _FORECAST = 300
@@ -155,7 +166,10 @@ def _reported(artifact: Artifact, results: list[CheckResult]) -> None:
     """All reports of the answers: text for a terminal, JSON and Markdown, as bytes."""
     told = collected.Collected()
     for result in results:
-        "\n".join(failure.lines(result, 2)).encode()
+        shown = "\n".join(failure.lines(result, 2))
+        shown.encode()
+        if any(sign in shown for sign in "\x1b\r\b\0"):
+            raise AssertionError("a report moves the cursor of a terminal")
         told.add({"artifact": collected.artifact_json(artifact, "a"), "check": result.as_json(), "environments": []})
         # What pytest-xdist sends to the process that reports.
         json.dumps(dataclasses.asdict(result), ensure_ascii=False).encode()

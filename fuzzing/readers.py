@@ -70,9 +70,8 @@ RANDOM = st.randoms(use_true_random=False) | st.integers(0, 1 << 64).map(Random)
 """What hypothesis draws itself is shrunk, and often simple; out of a seed comes what is as likely as anything else."""
 
 
-def fuzz(run: Run, number: int, inputs: int, *, scale: int = 100, seconds: float = 0.0) -> None:
-    """Asks so many artifacts, or as many as there is time for."""
-    ends = time.monotonic() + seconds if seconds else None
+def fuzz(run: Run, number: int, inputs: int, scale: int = 100) -> None:
+    """Asks so many artifacts."""
 
     @seed(number)
     @settings(
@@ -84,8 +83,7 @@ def fuzz(run: Run, number: int, inputs: int, *, scale: int = 100, seconds: float
     )
     @given(RANDOM, st.sampled_from(mutations.KINDS))
     def one(rng: Random, kind: mutations.Kind) -> None:
-        if ends is None or time.monotonic() < ends:
-            asked(rng, run, kind, scale)
+        asked(rng, run, kind, scale)
 
     one()
 
@@ -111,8 +109,9 @@ def _fuzzed(chosen: argparse.Namespace) -> int:
     batch = 250
     began = time.monotonic()
     for first in range(0, chosen.inputs, batch):
-        rest = chosen.seconds and max(chosen.seconds - (time.monotonic() - began), 0.001)
-        fuzz(run, chosen.seed + first // batch, min(batch, chosen.inputs - first), scale=chosen.scale, seconds=rest)
+        if chosen.seconds and time.monotonic() - began > chosen.seconds:
+            break
+        fuzz(run, chosen.seed + first // batch, min(batch, chosen.inputs - first), chosen.scale)
         print(f"{run.inputs} inputs, {len(run.troubles)} troubles", flush=True)
     print(run.told())
     return 1 if run.troubles else 0

@@ -6,6 +6,7 @@ from it elsewhere.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -27,6 +28,19 @@ Family = Literal[
 Outcome = Literal["passed", "failed", "skipped", "error"]
 
 
+_STYLE = re.compile(r"\x1b\[[0-9;]*m")
+_UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def printable(text: str) -> str:
+    """A text that names and words of an artifact are in, as it can go to a terminal, a file or another process.
+
+    Without styles, as Keras puts them in its messages; with escapes for what would move a cursor, turn the direction
+    of writing, or be refused by every encoding: half a character, as in a file's name that is no UTF-8.
+    """
+    return _UNPRINTABLE.sub(lambda found: found[0].encode("unicode-escape").decode("ascii"), _STYLE.sub("", text))
+
+
 @dataclass(frozen=True)
 class Remedy:
     """Something the user can do: ``verified`` is true (tried, works), false (tried, does not) or None (not tried)."""
@@ -34,6 +48,10 @@ class Remedy:
     action: str
     verified: bool | None = None
     detail: str = ""
+
+    def __post_init__(self) -> None:
+        for name in ("action", "detail"):
+            object.__setattr__(self, name, printable(getattr(self, name)))
 
 
 @dataclass(frozen=True)
@@ -55,6 +73,10 @@ class Finding:
     """The whole of what was raised, for those who ask for it (``-vv``)."""
     trusted: bool = False
     """It would make its check fail, had the user not let the artifact through (``--keras-trust``)."""
+
+    def __post_init__(self) -> None:
+        for name in ("message", "where", "detail", "traceback"):
+            object.__setattr__(self, name, printable(getattr(self, name)))
 
 
 def listed(names: Iterable[str], separator: str = ", ", most: int = 5) -> str:

@@ -20,6 +20,9 @@ from numpy.typing import NDArray
 from pytest_kerasload import syntax
 
 _LONGEST_HEADER = 1 << 16
+_LAST = 0x10FFFF
+"""The number of the last character of Unicode."""
+
 _HEADER = re.compile(
     rb"\s*\{\s*'descr'\s*:\s*'(?P<descr>[<>|=]?[?a-zA-Z]\d*)'\s*,\s*'fortran_order'\s*:\s*(?P<order>True|False)\s*,"
     rb"\s*'shape'\s*:\s*\((?P<shape>[\d\s,]*)\)\s*,?\s*\}\s*"
@@ -70,6 +73,9 @@ def load(stream: IO[bytes], largest: int | None = None) -> NDArray[Any]:
     if not dtype.itemsize or not count:
         return np.zeros(shape, dtype)
     array: NDArray[Any] = np.frombuffer(data, dtype).reshape(shape, order="F" if fortran else "C")
+    if dtype.kind == "U" and int(np.frombuffer(data, np.dtype("u4").newbyteorder(dtype.byteorder)).max()) > _LAST:
+        # NumPy makes a str of any number; one that stands for no character takes Python itself down.
+        raise ValueError("it holds text of no characters")
     return array
 
 

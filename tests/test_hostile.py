@@ -21,6 +21,9 @@ import numpy as np
 import pytest
 
 from fuzzing import asking, checkpoints
+from pytest_kerasload import amendments, expected
+from pytest_kerasload.amendments import writing
+from pytest_kerasload.artifacts import isolation, reading
 from pytest_kerasload.hazards.messages import message
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="limits and peaks are measured as Linux tells them")
@@ -210,6 +213,7 @@ _NUMBER = '{"class_name": "Sequential", "config": {"name": "s", "layers": [{"cla
 
 HOSTILE: dict[str, Made] = {
     "half a character": _h5(_sequential(_layer("\ud800", class_name="\udfff", batch_input_shape=[None, 3]))),
+    "a name that clears the terminal": _h5(_sequential(_layer("\x1b[2J\r", class_name="X\0\x1b[2J"))),
     "half a character in an archive": _keras({"metadata.json": b'{"keras_version": "\\ud800"}'}),
     "no UTF-8": lambda directory: builders.h5(directory / "m.h5", keras=b"\xff\xfe"),  # type: ignore[arg-type]
     "an endless number": _h5_text(_NUMBER % '{"name": "d", "units": Infinity, "batch_input_shape": [null, 3]}'),
@@ -235,6 +239,18 @@ HOSTILE: dict[str, Made] = {
         _model([{**_layer("l0"), "inbound_nodes": [[["l0", 0, 0, {"a": json.loads("[" * 700 + "]" * 700)}]]]}])
     ),
     "models in models": _h5_text('{"class_name": "Sequential", "config": {"layers": [' * 230 + "]}}" * 230),
+    "lists in lists in a layer": _h5_text(
+        _NUMBER % ('{"name": "d", "units": 2, "batch_input_shape": [null, 3], "x": ' + "[" * 600 + "]" * 600 + "}")
+    ),
+    "a long name": _h5(
+        _sequential({**_layer("d", class_name="Unknown layer: '" * 5000), "module": "keras.layers"}),
+    ),
+    "long keys": _h5(
+        _sequential(_layer("d", class_name="Dense", **{f"{n}passed to Dense" * 3000: 1 for n in range(9)}))
+    ),
+    "a function of three other keys": _h5(
+        _sequential(_layer("l", class_name="Lambda", function={"config": {"a": 1, "b": 2, "c": 3}}))
+    ),
     "many objects of a name": _h5(_sequential(*(_layer("c", class_name="Custom") for _ in range(10_000)))),
     "a chain written backwards": _h5(_backwards(4_000, "Flatten")),
     "another chain written backwards": _h5(_backwards(4_000, "Dense")),
@@ -317,6 +333,20 @@ def test_a_ragged_batch_is_not_padded_to_more_than_there_is(tmp_path: Path) -> N
     assert not asking.ask(path).troubles
 
 
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_text_of_no_characters(order: str, tmp_path: Path) -> None:
+    path = builders.h5(tmp_path / "m.h5")
+    told = np.array('{"tensorflow": "2.15"}', dtype=f"{order}U22")
+    np.savez(tmp_path / "m.h5.expected.npz", **{"outputs/y": np.zeros(3), "provenance": told})  # type: ignore[arg-type]
+    assert not asking.ask(path).troubles
+    numbers = told.reshape(1).view(f"{order}u4")
+    numbers[17] = 0x110000
+    np.savez(tmp_path / "m.h5.expected.npz", **{"outputs/y": np.zeros(3), "provenance": told})  # type: ignore[arg-type]
+    assert not asking.ask(path).troubles
+    with pytest.raises(expected.ExpectedUnreadable, match="text of no characters"):
+        expected.read(tmp_path / "m.h5.expected.npz")
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -342,3 +372,19 @@ def test_arrays_whose_header_is_no_python(tmp_path: Path) -> None:
         assert not asking.ask(path).troubles
         archive = _keras({"model.weights.npz": stream.getvalue()})(tmp_path)
         assert not asking.ask(archive).troubles
+
+
+def test_a_damaged_copy_is_written_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """HDF5 that crashes its library when it is written takes another process down."""
+    artifact = reading.read(builders.h5(tmp_path / "m.h5"))
+    seen: list[str] = []
+
+    def gone(function: Any, *arguments: str) -> None:
+        seen.append(function.__name__)
+        raise isolation.ChildGone("crashes on reading it (signal 11)")
+
+    monkeypatch.setattr(writing, "isolated", gone)
+    with pytest.raises(amendments.NotWritten, match="the HDF5 library crashes"):
+        amendments.write(artifact, amendments.Amendment(artifact.config or {}, ()), tmp_path / "copy.h5")
+    assert seen == ["with_config"]
+    assert not (tmp_path / "copy.h5").exists()

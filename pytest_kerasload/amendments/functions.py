@@ -45,6 +45,8 @@ def _default_values(config: dict[str, Any], name: str) -> Iterator[Change]:
     rest: Any = "defaults" if isinstance(function, dict) else 1
     if not isinstance(function, (dict, list)) or len(function) != 3:
         return
+    if isinstance(function, dict) and not {"code", "defaults"} <= function.keys():
+        return
     code, defaults, given = function[where], function[rest], config.get("arguments") or {}
     if not isinstance(code, str) or not isinstance(defaults, list) or not defaults or not isinstance(given, dict):
         return

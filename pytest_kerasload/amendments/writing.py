@@ -14,11 +14,16 @@ from typing import IO, TYPE_CHECKING, Any
 from google.protobuf.message import DecodeError
 
 from pytest_kerasload.artifacts import protos
+from pytest_kerasload.artifacts.isolation import ChildGone, isolated
 from pytest_kerasload.artifacts.keras_nodes import is_keras
 from pytest_kerasload.artifacts.record import Artifact
+from pytest_kerasload.artifacts.zip_errors import ZIP_ERRORS
 
 if TYPE_CHECKING:
     from pytest_kerasload.amendments.amendment import Amendment
+
+
+_ERRORS: tuple[type[Exception], ...] = (*ZIP_ERRORS, DecodeError, RecursionError)
 
 
 class NotWritten(OSError):
@@ -49,8 +54,11 @@ def write(artifact: Artifact, amendment: Amendment, target: Path) -> None:
             os.link(beside, target) if hasattr(os, "link") else shutil.move(beside, target)
     except FileExistsError:
         raise NotWritten(f"{target} is there already: name another file, or move it away") from None
-    except (OSError, zipfile.BadZipFile, KeyError, ValueError, DecodeError) as error:
-        raise NotWritten(f"{target} could not be written: {error}") from error
+    except ChildGone as error:
+        raise NotWritten(f"{target} could not be written: the HDF5 library {error}") from error
+    except _ERRORS as error:
+        said = next(iter(str(error).strip().splitlines()[-1:]), type(error).__name__)
+        raise NotWritten(f"{target} could not be written: {said}") from error
 
 
 def _directory(path: Path, target: Path) -> None:
@@ -75,12 +83,17 @@ def _folder(path: Path, config: Mapping[str, Any], target: Path) -> None:
 
 
 def _hdf5(path: Path, config: Mapping[str, Any], target: Path) -> None:
+    shutil.copyfile(path, target)
+    isolated(with_config, str(target), json.dumps(config))
+
+
+def with_config(path: str, config: str) -> None:
+    """Puts a configuration into an HDF5 file; called through ``isolation``, because of what damage can do."""
     import h5py
 
-    shutil.copyfile(path, target)
-    with h5py.File(target, "r+") as file:
+    with h5py.File(path, "r+") as file:
         # As Keras writes it: of variable length, which alone may be longer than 64 kB (HDF5, object header messages).
-        file.attrs["model_config"] = json.dumps(config).encode()
+        file.attrs["model_config"] = config.encode()
 
 
 _WEIGHTS = "model.weights.h5"
@@ -104,15 +117,20 @@ _OLD, _NEW = "_layer_checkpoint_dependencies", "layers"
 
 def _relay(member: IO[bytes], written: IO[bytes], beside: Path) -> None:
     """The weights as Keras 2.14 and later keep them, by way of a file of their own."""
-    import h5py
-
     with beside.open("wb") as stream:
         shutil.copyfileobj(member, stream, 1 << 20)
-    with h5py.File(beside, "r+") as file:
-        _rename(file)
+    isolated(renamed, str(beside))
     with beside.open("rb") as stream:
         shutil.copyfileobj(stream, written, 1 << 20)
     beside.unlink()
+
+
+def renamed(path: str) -> None:
+    """Gives the groups in an HDF5 file the names of later releases; called through ``isolation``."""
+    import h5py
+
+    with h5py.File(path, "r+") as file:
+        _rename(file)
 
 
 def _rename(group: Any) -> None:

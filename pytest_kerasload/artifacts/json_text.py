@@ -14,8 +14,13 @@ _MOST = 2_000_000
 """Lists and objects in a text; each takes fifty bytes of memory and more, and two of the text."""
 
 
+_DEEPEST = 200
+"""Levels of lists and objects in each other; Keras writes four for a model in a model. Whatever goes through what is
+deeper, with three calls of Python for each level, ends where Python's stack does."""
+
+
 class TooLarge(Exception):
-    """A text that would take gigabytes once it is parsed; the message says why."""
+    """A text that would take gigabytes, or the stack, once it is parsed; the message says why."""
 
 
 def loads(text: str | bytes, **how: Any) -> Any:
@@ -29,10 +34,26 @@ def loads(text: str | bytes, **how: Any) -> Any:
     if isinstance(text, bytes):
         text = text.decode(json.detect_encoding(text), "surrogatepass")  # as json does
     found = json.loads(text, **how)
+    if count > _DEEPEST and _is_deeper(found, _DEEPEST):
+        raise TooLarge(f"it is nested more than {_DEEPEST} levels deep")
     if not _MAY_HAVE_SOME.search(text):
         return found
     # The halves of one character were put together above.
     return json.loads(whole(json.dumps(found, ensure_ascii=False)))
+
+
+def _is_deeper(document: Any, levels: int) -> bool:
+    level = [document]
+    for _ in range(levels + 1):
+        level = [
+            inner
+            for one in level
+            for inner in (one.values() if isinstance(one, dict) else one if isinstance(one, list) else ())
+            if isinstance(inner, (dict, list))
+        ]
+        if not level:
+            return False
+    return True
 
 
 def whole(text: str) -> str:

@@ -32,11 +32,25 @@ def by_signature(text: str, *modules: ModuleType) -> Cause | None:
 
 def shows(text: str, entry: Cause) -> bool:
     """Whether one of a cause's signatures is in the text."""
+    text = _ends(text)
     return any(re.search(signature, text, re.DOTALL) for signature in entry.signatures)
+
+
+def _ends(text: str) -> str:
+    """Both ends of a text that is longer than complaints are: in between there is a configuration that it shows.
+
+    Some signatures take time quadratic in the text, and what is in it was chosen by who made the artifact.
+    """
+    return text if len(text) <= 2 * _END else f"{text[:_END]} {text[-_END:]}"
+
+
+_END = 20_000
+_LONGEST_NAME = 200
 
 
 def of_rejected_key(name: str, key: str, kind: str) -> str:
     """The code of the cause that a class of Keras' own does not take a configuration key."""
+    name, key = name[:_LONGEST_NAME], key[:_LONGEST_NAME]
     known = by_signature(f"Unrecognized keyword arguments passed to {name}: {{'{key}': None}}", training, *VERSION)
     return known.code if known is not None else REJECTED.get(kind, "config-key-rejected")
 
@@ -45,7 +59,7 @@ def of_unknown_class(name: str) -> str:
     """The code of the cause that a release does not have a class of Keras' own."""
     if name == "Orthogonal":
         return "keras3-orthogonal"
-    known = by_signature(f"Unknown layer: '{name}'", *VERSION)
+    known = by_signature(f"Unknown layer: '{name[:_LONGEST_NAME]}'", *VERSION)
     if known is not None:
         return known.code
     return "optimizer-not-in-this-keras" if is_optimizer(name) else "class-not-in-this-keras"
@@ -66,6 +80,7 @@ def is_custom(name: str, artifact: Artifact | None) -> bool:
 
 def match(patterns: tuple[str, ...], text: str, group: str) -> str | None:
     """What ``group`` holds in the first pattern that is in the text."""
+    text = _ends(text)
     for pattern in patterns:
         found = re.search(pattern, text, re.DOTALL)
         if found:

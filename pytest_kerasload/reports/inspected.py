@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
 from pytest_kerasload.artifacts.record import TensorSpec
-from pytest_kerasload.findings import Finding, listed
+from pytest_kerasload.findings import Finding, listed, printable
 from pytest_kerasload.inspection.forecast import NAMES, Flavour, Outlook
 from pytest_kerasload.inspection.inspected import Inspected, Recorded
 
@@ -46,7 +46,7 @@ def _row(label: str, text: str, width: int, style: str = "", lead: str = "") -> 
         first = f"  {label} " if label else "  "
     indent = " " * len(first)
     room = max(width - len(first) - len(lead), 20)
-    wrapped = textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False) or [""]
+    wrapped = textwrap.wrap(printable(text), room, break_long_words=False, break_on_hyphens=False) or [""]
     for number, line in enumerate(wrapped):
         start = (first, "label") if number == 0 else (indent, "")
         yield (start, (lead if number == 0 else " " * len(lead), ""), (line, style))
