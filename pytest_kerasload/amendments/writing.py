@@ -83,17 +83,33 @@ def _folder(path: Path, config: Mapping[str, Any], target: Path) -> None:
 
 
 def _hdf5(path: Path, config: Mapping[str, Any], target: Path) -> None:
-    shutil.copyfile(path, target)
-    isolated(with_config, str(target), json.dumps(config))
+    _taken(isolated(with_config, str(path), json.dumps(config)), target)
 
 
-def with_config(path: str, config: str) -> None:
-    """Puts a configuration into an HDF5 file; called through ``isolation``, because of what damage can do."""
+def _taken(made: str, target: Path) -> None:
+    """Take over a file that the child made, which can write among its own temporary files only."""
+    shutil.copyfile(made, target)
+    os.unlink(made)
+
+
+def _copied(path: str) -> str:
+    """Where a copy of a file lies that may be written to; called through ``isolation``."""
+    handle, copy = tempfile.mkstemp(suffix=".h5")
+    os.close(handle)
+    shutil.copyfile(path, copy)
+    return copy
+
+
+def with_config(path: str, config: str) -> str:
+    """Where a copy of an HDF5 file lies that has another configuration; called through ``isolation``, because of what
+    damage can do."""
     import h5py
 
-    with h5py.File(path, "r+") as file:
+    copy = _copied(path)
+    with h5py.File(copy, "r+") as file:
         # As Keras writes it: of variable length, which alone may be longer than 64 kB (HDF5, object header messages).
         file.attrs["model_config"] = config.encode()
+    return copy
 
 
 _WEIGHTS = "model.weights.h5"
@@ -119,18 +135,20 @@ def _relay(member: IO[bytes], written: IO[bytes], beside: Path) -> None:
     """The weights as Keras 2.14 and later keep them, by way of a file of their own."""
     with beside.open("wb") as stream:
         shutil.copyfileobj(member, stream, 1 << 20)
-    isolated(renamed, str(beside))
+    _taken(isolated(renamed, str(beside)), beside)
     with beside.open("rb") as stream:
         shutil.copyfileobj(stream, written, 1 << 20)
     beside.unlink()
 
 
-def renamed(path: str) -> None:
-    """Gives the groups in an HDF5 file the names of later releases; called through ``isolation``."""
+def renamed(path: str) -> str:
+    """Where a copy of an HDF5 file lies whose groups have the names of later releases; called through ``isolation``."""
     import h5py
 
-    with h5py.File(path, "r+") as file:
+    copy = _copied(path)
+    with h5py.File(copy, "r+") as file:
         _rename(file)
+    return copy
 
 
 def _rename(group: Any) -> None:

@@ -76,9 +76,11 @@ def opened(group: execnet.Group, arguments: Sequence[str], ssh: str = "") -> Any
     try:
         gateway = gateway_bootstrap.bootstrap(pipe, spec)
     except BaseException:
-        with contextlib.suppress(OSError):
-            pipe.kill()
+        pipe.kill()
         pipe.wait()
+        for end in (pipe.infile, pipe.outfile):
+            with contextlib.suppress(OSError):
+                end.close()
         raise
     gateway.spec = spec
     group._register(gateway)
