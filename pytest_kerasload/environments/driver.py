@@ -113,11 +113,7 @@ class Driver:
         """The result, with what the artifact did in this driver's processes besides answering."""
         from pytest_kerasload.checks import watched
 
-        rows: list[list[str]] = []
-        for process in (self._process, *self._others.values()):
-            if process is not None:
-                rows += [row for row in process.watched if row not in rows]
-                process.watched = []
+        rows = self._drained()
         if not rows:
             return result
         trusted = bool(self.settings.trusted(task.path, self.gate.artifact(task.path).sha256))
@@ -125,6 +121,15 @@ class Driver:
         if not any(finding.fails for finding in found):
             return replace(result, findings=(*result.findings, *found))
         return replace(result, outcome="failed", findings=(*found, *result.findings))
+
+    def _drained(self) -> list[list[str]]:
+        """What was seen in this driver's processes since it was last asked."""
+        rows: list[list[str]] = []
+        for process in (self._process, *self._others.values()):
+            if process is not None:
+                rows += [row for row in process.watched if row not in rows]
+                process.watched = []
+        return rows
 
     @staticmethod
     def _needs(task: Task) -> tuple[str, ...]:
@@ -281,6 +286,7 @@ class Driver:
         if session is None:
             return
         away(session.directory)
+        self._drained()  # what tests of the user's own asked is not the next artifact's
         if self._process is None or self._process.pid is None:
             return
         try:
