@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import marshal
 import os
 import shutil
 import sys
-import tempfile
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
@@ -99,6 +100,16 @@ OBJECTS = """
             time.sleep(30)
 
 
+    class Marked(tf.keras.layers.Layer):
+        def __init__(self, **config):
+            super().__init__(**config)
+            if hasattr(tf, "marked"):
+                raise ValueError("what another artifact left")
+
+        def call(self, inputs):
+            return inputs
+
+
     class Fill(tf.keras.layers.Layer):
         def __init__(self, **config):
             super().__init__(**config)
@@ -120,20 +131,25 @@ def report(gate: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -
     for name in NAMES:
         h5_model(artifacts / f"{name.lower()}.h5", (name, {}))
         h5_model(artifacts / f"{name.lower()}_after.h5")
-    before = {path.name for path in Path(tempfile.gettempdir()).glob("kerasload-*")}
+    code = base64.b64encode(marshal.dumps((lambda x: [setattr(__import__("tensorflow"), "marked", 1), x][1]).__code__))
+    function = {"class_name": "__lambda__", "config": {"code": code.decode(), "defaults": None, "closure": None}}
+    h5_model(artifacts / "poison.h5", ("Lambda", {"function": function, "output_shape": [3]}))
+    h5_model(artifacts / "poison_after.h5", ("Marked", {}))
+    (directory / "temporary").mkdir()
     with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TMPDIR", str(directory / "temporary"))
         patch.setenv("ACME_SECRET", "hidden")
         patch.setenv("ACME_PASSED", "seen")
         found = gate(
             f"--keras-models={artifacts}",
             f"--keras-custom-objects={directory / 'objects.py'}",
             "--keras-pass-env=ACME_PASSED",
+            f"--keras-trust={artifacts / 'poison.h5'}",
             "--keras-jobs=1",
             "-k",
             "load or roundtrip",
         )
-    after = {path.name for path in Path(tempfile.gettempdir()).glob("kerasload-*")}
-    return {**found, "directory": directory, "left": after - before}
+    return {**found, "directory": directory}
 
 
 def test_it_sees_and_reaches_nothing(report: dict[str, Any]) -> None:
@@ -170,9 +186,14 @@ def test_the_next_artifact_is_checked_as_if_nothing_was(report: dict[str, Any], 
     assert not [finding for check in checks.values() for finding in check["findings"]]
 
 
+def test_what_code_of_an_artifact_changed_is_gone(report: dict[str, Any]) -> None:
+    assert checks_of(report, "poison.h5")["load"]["outcome"] == "passed", report["output"][-3000:]
+    assert checks_of(report, "poison_after.h5")["load"]["outcome"] == "passed", report["output"][-3000:]
+
+
 def test_nothing_is_left(report: dict[str, Any]) -> None:
     assert not [p for p in psutil.process_iter(["cmdline"]) if MARK in (p.info["cmdline"] or [])]
-    assert not report["left"]
+    assert not list((report["directory"] / "temporary").iterdir())
 
 
 # ---- an artifact that is not what was read any more

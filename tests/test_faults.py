@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -100,7 +99,8 @@ def test_a_run_that_is_killed_while_it_records_leaves_old_or_new(gate: Callable[
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-v", *options]
     environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "", "TF_CPP_MIN_LOG_LEVEL": "3"}
     environment.pop("CI", None)
-    before = set(Path(tempfile.gettempdir()).glob("kerasload-*"))
+    environment["TMPDIR"] = str(tmp_path / "temporary")
+    (tmp_path / "temporary").mkdir()
     for wanted in (0, 2):
         process = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True)
         assert process.stdout is not None
@@ -118,6 +118,6 @@ def test_a_run_that_is_killed_while_it_records_leaves_old_or_new(gate: Callable[
     again = gate(f"--keras-models={artifacts}", "-k", "predictions")
     assert again["summary"] == {"passed": 4, "failed": 0, "skipped": 0, "error": 0}, again["output"][-3000:]
     gone = time.monotonic() + 15
-    while time.monotonic() < gone and set(Path(tempfile.gettempdir()).glob("kerasload-*")) - before:
+    while time.monotonic() < gone and list((tmp_path / "temporary").iterdir()):
         time.sleep(0.1)
-    assert not set(Path(tempfile.gettempdir()).glob("kerasload-*")) - before
+    assert not list((tmp_path / "temporary").iterdir())

@@ -74,6 +74,8 @@ class Driver:
         self._broken: dict[Key, WorkerBroken] = {}
         self._others: dict[str, Process] = {}
         self._size = 0
+        self._tainted = False
+        """Code of an artifact's ran in the process: what it changed there is not for the next one."""
 
     # ---- one check
 
@@ -129,6 +131,7 @@ class Driver:
             if process is not None:
                 rows += [row for row in process.watched if row not in rows]
                 process.watched = []
+        self._tainted = self._tainted or any(not whose for _, _, whose in rows)
         return rows
 
     @staticmethod
@@ -281,12 +284,14 @@ class Driver:
             )
 
     def leave(self) -> None:
-        """Let go of the artifact at hand; the process is kept unless it grew."""
+        """Let go of the artifact at hand; the process is kept unless it grew, or ran code out of the artifact."""
         session, self._session = self._session, None
         if session is None:
             return
         away(session.directory)
         self._drained()  # what tests of the user's own asked is not the next artifact's
+        if self._tainted:
+            self.end()
         if self._process is None or self._process.pid is None:
             return
         try:
@@ -303,6 +308,7 @@ class Driver:
             if process is not None:
                 process.close()
         self._process, self._others = None, {}
+        self._tainted = False
 
 
 def _disk_full(task: Task, error: OSError) -> Finding:
