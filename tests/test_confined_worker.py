@@ -168,7 +168,7 @@ def test_what_the_users_own_code_does_is_a_note(report: dict[str, Any]) -> None:
     load = checks_of(report, "leave.h5")["load"]
     assert load["outcome"] == "passed", report["output"][-3000:]
     assert [(one["cause"], one["fails"]) for one in load["findings"]] == [("loading-starts-processes", False)]
-    assert "which is no part of it" in load["findings"][0]["message"]
+    assert "objects.py, which is no part of it, starts a copy" in load["findings"][0]["message"]
 
 
 @pytest.mark.parametrize(

@@ -9,13 +9,13 @@ import os
 import sys
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
-from . import suspects
+from . import suspects, watching
 
 
 def _module_from_file(path: str) -> Any:
     """The module in a Python file; imported once, under a name of its own."""
     path = os.path.abspath(path)
-    name = "kerasload_objects_" + "".join(char if char.isalnum() else "_" for char in path)
+    name = watching.FROM_FILE + "".join(char if char.isalnum() else "_" for char in path)
     if name not in sys.modules:
         spec = importlib.util.spec_from_file_location(name, path)
         if spec is None or spec.loader is None:

@@ -11,6 +11,9 @@ import sys
 from types import FrameType
 from typing import Any, Dict, Iterator, List, Optional, Set, Tuple
 
+FROM_FILE = "kerasload_objects_"
+"""How the names of modules begin that were made of a file of custom objects."""
+
 _MOST = 50
 _LONGEST = 300
 
@@ -149,7 +152,7 @@ class Watch:
             module = sys.modules.get(name) if isinstance(name, str) else None
             real = module is not None and vars(module) is frame.f_globals and name not in _OURS
             if real and (frame.f_code.co_name == "<module>" or self._is_users(str(name), module)):
-                return str(name)
+                return _called(str(name), module)
             frame = frame.f_back
         return ""
 
@@ -160,6 +163,12 @@ class Watch:
         file = getattr(module, "__file__", None)
         # What autograph makes of a function lies among temporary files.
         return bool(file) and not os.path.realpath(str(file)).startswith((*self._installed, self._own + os.sep))
+
+
+def _called(name: str, module: Any) -> str:
+    """What the user knows a module by: those of custom objects given by file have made-up names."""
+    file = getattr(module, "__file__", None)
+    return os.path.basename(file) if file and name.startswith(FROM_FILE) else name
 
 
 def _inside(path: str, root: str) -> bool:
