@@ -10,7 +10,7 @@ _SURROGATES = re.compile("[\ud800-\udfff]")
 _MAY_HAVE_SOME = re.compile(r"\\u[dD][89a-fA-F]|[\ud800-\udfff]")
 
 
-_MOST = 2_000_000
+_MOST = 1_000_000
 """Lists and objects in a text; each takes fifty bytes of memory and more, and two of the text."""
 
 
