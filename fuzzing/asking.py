@@ -150,7 +150,7 @@ def _amended(artifact: Artifact, versions: Versions) -> None:
 
 
 _FORECAST = 300
-_SMALL = 4_000_000
+_SMALL = 300_000
 """Objects and bytes of an artifact that the command ``inspect`` is asked about too: it reads it once more, and asks of
 fifty releases."""
 
