@@ -131,7 +131,8 @@ def _asked(path: Path, forecast: bool) -> Iterator[str]:
     with contextlib.suppress(BadSetting):
         tables.read(path.parent)
     _reported(artifact, results)
-    if forecast and len(artifact.objects) < _FORECAST:
+    small = artifact.bytes < _SMALL and (not recorded.is_file() or recorded.stat().st_size < _SMALL)
+    if forecast and small and len(artifact.objects) < _FORECAST:
         found = inspect(path, recorded)
         list(inspected.lines(found, path.name, 80))
         json.dumps(inspecting.as_json(found, path.name), ensure_ascii=False).encode()
@@ -149,7 +150,9 @@ def _amended(artifact: Artifact, versions: Versions) -> None:
 
 
 _FORECAST = 300
-"""Objects of an artifact that the command ``inspect`` is asked about too: it asks of fifty releases."""
+_SMALL = 300_000
+"""Objects and bytes of an artifact that the command ``inspect`` is asked about too: it reads it once more, and asks of
+fifty releases."""
 
 
 def _result(check: str, findings: tuple[Finding, ...]) -> CheckResult:

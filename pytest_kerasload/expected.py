@@ -35,6 +35,10 @@ _DAMAGES: tuple[type[Exception], ...] = (
 """What NumPy and zipfile raise on files that are damaged, or something else."""
 
 
+_LONGEST = 1 << 26
+"""Bytes of provenance, four for each character; it is parsed, which takes many times as much."""
+
+
 class ExpectedUnreadable(Exception):
     """The file is no ``.npz`` of inputs and outputs; the message says what is wrong with it."""
 
@@ -104,6 +108,8 @@ def read(path: Path) -> Expected:
     inputs, ragged = _padded(inputs)
     provenance: Mapping[str, Any] = {}
     if "provenance" in arrays:
+        if arrays["provenance"].nbytes > _LONGEST:
+            raise ExpectedUnreadable(f"its provenance takes {arrays['provenance'].nbytes:,} bytes")
         try:
             stored = arrays["provenance"].item()
             provenance = json_text.loads(stored.decode("utf-8") if isinstance(stored, bytes) else str(stored))

@@ -333,6 +333,14 @@ def test_a_ragged_batch_is_not_padded_to_more_than_there_is(tmp_path: Path) -> N
     assert not asking.ask(path).troubles
 
 
+def test_a_provenance_of_megabytes_is_not_parsed(tmp_path: Path) -> None:
+    told = np.array(b"[" * 100_000_000)
+    path = tmp_path / "m.h5.expected.npz"
+    np.savez_compressed(path, **{"outputs/y": np.zeros(3), "provenance": told})  # type: ignore[arg-type]
+    with pytest.raises(expected.ExpectedUnreadable, match="its provenance takes 100,000,000 bytes"):
+        expected.read(path)
+
+
 @pytest.mark.parametrize("order", ["<", ">"])
 def test_text_of_no_characters(order: str, tmp_path: Path) -> None:
     path = builders.h5(tmp_path / "m.h5")

@@ -10,13 +10,13 @@ _SURROGATES = re.compile("[\ud800-\udfff]")
 _MAY_HAVE_SOME = re.compile(r"\\u[dD][89a-fA-F]|[\ud800-\udfff]")
 
 
-_MOST = 2_000_000
+_MOST = 1_000_000
 """Lists and objects in a text; each takes fifty bytes of memory and more, and two of the text."""
 
 
-_DEEPEST = 200
+_DEEPEST = 120
 """Levels of lists and objects in each other; Keras writes four for a model in a model. Whatever goes through what is
-deeper, with three calls of Python for each level, ends where Python's stack does."""
+deeper, with four calls of Python for each level as execnet, ends where Python's stack does."""
 
 
 class TooLarge(Exception):
