@@ -110,6 +110,18 @@ OBJECTS = """
             return inputs
 
 
+    class Number(tf.keras.layers.Layer):
+        def __init__(self, number=0, **config):
+            super().__init__(**config)
+            self.number = number
+
+        def call(self, inputs):
+            return inputs
+
+        def get_config(self):
+            return dict(super().get_config(), number=self.number)
+
+
     class Fill(tf.keras.layers.Layer):
         def __init__(self, **config):
             super().__init__(**config)
@@ -135,6 +147,7 @@ def report(gate: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -
     function = {"class_name": "__lambda__", "config": {"code": code.decode(), "defaults": None, "closure": None}}
     h5_model(artifacts / "poison.h5", ("Lambda", {"function": function, "output_shape": [3]}))
     h5_model(artifacts / "poison_after.h5", ("Marked", {}))
+    h5_model(artifacts / "number.h5", ("Number", {"number": -(2**70)}))
     (directory / "temporary").mkdir()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TMPDIR", str(directory / "temporary"))
@@ -147,7 +160,7 @@ def report(gate: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -
             f"--keras-trust={artifacts / 'poison.h5'}",
             "--keras-jobs=1",
             "-k",
-            "load or roundtrip",
+            "load or roundtrip or (custom and number)",
         )
     return {**found, "directory": directory}
 
@@ -189,6 +202,11 @@ def test_the_next_artifact_is_checked_as_if_nothing_was(report: dict[str, Any], 
 def test_what_code_of_an_artifact_changed_is_gone(report: dict[str, Any]) -> None:
     assert checks_of(report, "poison.h5")["load"]["outcome"] == "passed", report["output"][-3000:]
     assert checks_of(report, "poison_after.h5")["load"]["outcome"] == "passed", report["output"][-3000:]
+
+
+def test_numbers_of_any_size_reach_it(report: dict[str, Any]) -> None:
+    checks = checks_of(report, "number.h5")
+    assert checks["custom-objects"]["outcome"] == "passed", report["output"][-3000:]
 
 
 def test_nothing_is_left(report: dict[str, Any]) -> None:

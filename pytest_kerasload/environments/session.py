@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
@@ -263,11 +264,12 @@ class Session:
                 "registered_name": use.registered_name,
                 "module": use.module,
                 "kind": use.kind,
-                "config": _sendable(use.config),
+                "config": use.config,
             }
             for use in uses
         ]
-        return tuple(self._ask("resolve", wanted=wanted)["answers"])
+        # As JSON: execnet takes no whole number below -2**31, and configurations hold any.
+        return tuple(self._ask("resolve", wanted=json.dumps(wanted, default=dict))["answers"])
 
     def latency(self, loaded: Loaded, inputs: Sequence[Array | None], repeat: int) -> list[float]:
         """Seconds of each of ``repeat`` calls of the model for one batch; each may take what one answer may."""
@@ -291,12 +293,3 @@ class Session:
 
     def _ask(self, do: str, **arguments: Any) -> dict[str, Any]:
         return self.process.ask(do, self.limits, **arguments)
-
-
-def _sendable(value: Any) -> Any:
-    """Configurations as the channel takes them."""
-    if isinstance(value, Mapping):
-        return {str(key): _sendable(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_sendable(item) for item in value]
-    return value

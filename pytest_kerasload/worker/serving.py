@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import logging
 import shutil
 import time
@@ -72,8 +73,9 @@ class Server:
         self.objects = custom_objects.load(self.runtime, references, paths)
         return {"names": sorted(self.objects)}
 
-    def resolve(self, wanted: List[Dict[str, Any]]) -> Dict[str, Any]:
-        return {"answers": custom_objects.resolve(self.runtime, wanted, self.objects)}
+    def resolve(self, wanted: str) -> Dict[str, Any]:
+        """Look for custom objects; ``wanted`` is a list of their uses, as JSON."""
+        return {"answers": custom_objects.resolve(self.runtime, json.loads(wanted), self.objects)}
 
     def load(self, key: str, path: str, way: str, compile: bool, trusted: bool) -> Dict[str, Any]:
         """Load an artifact as ``way`` says (``keras`` or ``signatures``) and keep it under ``key``."""
