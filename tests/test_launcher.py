@@ -170,7 +170,10 @@ def test_files_are_of_a_size(tmp_path: Path) -> None:
 
 
 @linux
-@pytest.mark.parametrize(("code", "status"), [("import os; os.kill(os.getpid(), 11)", -11), ("raise SystemExit(7)", 7)])
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [*((f"import os; os.kill(os.getpid(), {number})", -number) for number in (6, 9, 11)), ("raise SystemExit(7)", 7)],
+)
 def test_its_end_is_told_as_it_was(tmp_path: Path, weaker: str, code: str, status: int) -> None:
     assert run(tmp_path, code, weaker).returncode == status
 

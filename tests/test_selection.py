@@ -227,7 +227,7 @@ def test_checks_that_rest_on_another_are_skipped_beside_it(project: pytest.Pytes
     assert "SKIPPED [2] artifacts/clf.h5:1: load failed" in result.outlines
     result = run(project, "-ra", "artifacts/broken.h5", env="bare")
     result.assert_outcomes(failed=1, skipped=6)
-    assert "SKIPPED [6] artifacts/broken.h5:1: file failed" in result.outlines
+    assert "SKIPPED [6] artifacts/broken.h5:1: file failed: file-not-a-model" in result.outlines
 
 
 def test_deselected_the_check_in_the_way_is_told_by_the_others(project: pytest.Pytester) -> None:

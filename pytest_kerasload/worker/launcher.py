@@ -308,7 +308,8 @@ def main(arguments: List[str]) -> int:
         shutil.rmtree(told["directory"], ignore_errors=True)
     if os.WIFSIGNALED(status):
         _limit("RLIMIT_CORE", 0)
-        signal.signal(os.WTERMSIG(status), signal.SIG_DFL)
+        if os.WTERMSIG(status) != signal.SIGKILL:  # of which nothing can be set
+            signal.signal(os.WTERMSIG(status), signal.SIG_DFL)
         os.kill(os.getpid(), os.WTERMSIG(status))
     return os.WEXITSTATUS(status)
 
