@@ -139,7 +139,7 @@ class Gate:
 
         artifact = self.artifact(task.path)
         now = stamp.of(artifact.path)
-        if not artifact.readable or not artifact.stamp or now in (artifact.stamp, self._touched.get(task.path)):
+        if not artifact.stamp or now in (artifact.stamp, self._touched.get(task.path)):
             return None
         try:
             found = digest(artifact.path)

@@ -18,6 +18,7 @@ import pytest
 from test_worker_limits import h5_model
 
 from conftest import causes_of, checks_of
+from pytest_kerasload.artifacts import reading, stamp
 from pytest_kerasload.gate import Gate, Task
 from pytest_kerasload.settings import Settings
 
@@ -251,6 +252,39 @@ def test_other_content_of_the_same_size_and_time_is_seen(tmp_path: Path) -> None
 
 def test_a_file_that_is_gone_is_seen(tmp_path: Path) -> None:
     assert judged(tmp_path, lambda path: path.unlink()) == ["file-changed"]
+
+
+def test_what_is_written_while_it_is_read_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "model.h5"
+    h5_model(path)
+    whole = path.read_bytes()
+    left = [whole, whole[:5000]]
+    real = reading.content_of
+
+    def written(path: Path) -> Any:
+        found = real(path)
+        if left:
+            path.write_bytes(left.pop())
+        return found
+
+    monkeypatch.setattr(reading, "content_of", written)
+    found = reading.read(path)
+    assert found.readable
+    assert found.sha256 == reading.sha256(path)
+    assert found.stamp == stamp.of(path)
+
+
+def test_what_is_written_to_all_the_time_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "model.h5"
+    h5_model(path)
+    real = reading.content_of
+    monkeypatch.setattr(
+        reading, "content_of", lambda path: (path.touch(), os.utime(path, (1, next(times)))) and real(path)
+    )
+    times = iter(range(9))
+    found = reading.read(path)
+    assert [problem.cause for problem in found.problems] == ["file-changed"]
+    assert not found.readable
 
 
 def test_the_same_content_is_the_same_artifact(tmp_path: Path) -> None:

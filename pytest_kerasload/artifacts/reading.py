@@ -15,6 +15,7 @@ from pytest_kerasload.causes.cause import Cause
 from pytest_kerasload.findings import Finding
 
 _MARKERS = ("saved_model.pb", "saved_model.pbtxt", "keras_metadata.pb", "fingerprint.pb")
+_TRIES = 3
 _TITLE = re.compile(r"<(title|h1|message|code)[^>]*>\s*(.*?)\s*</\1>", re.IGNORECASE | re.DOTALL)
 
 
@@ -26,8 +27,13 @@ def read(path: Path) -> Artifact:
     """
     if (path.name in _MARKERS and path.is_file()) or directory_marker(path.parent) == path:
         path = path.parent
-    before = stamp.of(path)
-    return replace(_read(path), stamp=before)
+    for _ in range(_TRIES):
+        before = stamp.of(path)
+        found = replace(_read(path), stamp=before)
+        if stamp.of(path) == before:
+            return found
+    changing = causes.CHANGED.finding(f"{path.name} changed each time it was read: something writes to it")
+    return replace(_unreadable(path, changing), format=found.format)
 
 
 def digest(path: Path) -> str:
