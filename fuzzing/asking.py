@@ -86,7 +86,7 @@ def ask(path: Path, *, forecast: bool = True) -> Answer:
     troubles: list[Trouble] = []
     outcomes: list[str] = []
     before = _hold()
-    left = set(os.listdir(tempfile.gettempdir()))
+    isolation.isolated(os.getpid)  # started here, and not among the temporary files of one artifact
     _forget_peak(os.getpid())
     child = _child()
     if child is not None:
@@ -94,7 +94,7 @@ def ask(path: Path, *, forecast: bool = True) -> Answer:
     began = time.process_time()
     refused: list[Exception] = []
     try:
-        with _limited(4 * SECONDS), _recorded(refused):
+        with _limited(4 * SECONDS), _recorded(refused), _temporary(troubles):
             outcomes.extend(_asked(path, forecast))
     except TooLong as error:
         troubles.append(Trouble("never ends", _place(error.__traceback__), _told(error)))
@@ -107,7 +107,7 @@ def ask(path: Path, *, forecast: bool = True) -> Answer:
     memory = max(_peak(os.getpid()) - before, _peak(child) if child is not None else 0)
     if memory > MEMORY:
         troubles.append(Trouble("takes much memory", path.suffix or "directory", f"{memory >> 20} MiB"))
-    troubles += _left_over(left)
+    troubles += _processes_left()
     return Answer(tuple(outcomes), tuple(troubles), seconds, memory)
 
 
@@ -266,8 +266,12 @@ def hurry() -> None:
 
 
 def _child() -> int | None:
+    """The process that reads HDF5, below its launcher's."""
     child = isolation._child
-    return child._process.pid if child is not None and child.usable else None
+    if child is None or not child.usable:
+        return None
+    below = psutil.Process(child._process.pid).children(recursive=True)
+    return below[-1].pid if below else None
 
 
 def _hold() -> int:
@@ -287,11 +291,27 @@ def _peak(process: int) -> int:
     return 0
 
 
-def _left_over(before: set[str]) -> Iterator[Trouble]:
-    names = set(os.listdir(tempfile.gettempdir())) - before
-    if names:
-        yield Trouble("leaves a file", "the directory for temporary ones", ", ".join(sorted(names)))
-    known = _child()
+@contextlib.contextmanager
+def _temporary(troubles: list[Trouble]) -> Iterator[None]:
+    """A directory for temporary files of its own, and the trouble that some are left there."""
+    kept = tempfile.tempdir
+    with tempfile.TemporaryDirectory(prefix="kerasload-fuzzing-") as folder:
+        tempfile.tempdir = folder
+        try:
+            yield
+        finally:
+            tempfile.tempdir = kept
+            child = isolation._child
+            names = set(os.listdir(folder)) - {child._directory.name if child is not None else ""}
+            if names:
+                troubles.append(Trouble("leaves a file", "the directory for temporary ones", ", ".join(sorted(names))))
+            if child is not None and child._directory.parent == Path(folder):
+                child.end()  # its own directory goes with this one
+
+
+def _processes_left() -> Iterator[Trouble]:
+    child = isolation._child
+    known = child._process.pid if child is not None else None
     others = [process.pid for process in psutil.Process().children() if process.pid != known]
     if others:
         yield Trouble("leaves a process", "beside that which reads HDF5", str(others))
