@@ -41,20 +41,43 @@ def away(path: Path) -> None:
     with suppress(RecursionError):
         shutil.rmtree(path, ignore_errors=True)
     # What is left lies deeper than Python recurses, or may not be entered: made flat, level by level.
-    number = 0
     with suppress(OSError):
-        while path.is_dir() and number < _MOST_DIRECTORIES:
-            os.chmod(path, 0o700)
-            directories = [entry for entry in os.scandir(path) if entry.is_dir(follow_symlinks=False)]
-            for directory in directories:
-                os.chmod(directory, 0o700)
-                for entry in list(os.scandir(directory)):
-                    if entry.is_dir(follow_symlinks=False):
-                        os.rename(entry, path / f"{number}.flat")
-                        number += 1
-                    else:
-                        os.unlink(entry)
-                os.rmdir(directory)
-            if not directories:
-                shutil.rmtree(path, ignore_errors=True)
+        _flattened(path)
+    with suppress(OSError, RecursionError):
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _flattened(path: Path) -> None:
+    """Empty a directory however deep it is. By descriptors: a link that takes a directory's place is not followed."""
+    top = _entered(os.fspath(path), None)
+    number = 0
+    try:
+        while names := [entry.name for entry in os.scandir(top) if entry.is_dir(follow_symlinks=False)]:
+            for name in names:
+                inner = _entered(name, top)
+                try:
+                    for entry in list(os.scandir(inner)):
+                        if entry.is_dir(follow_symlinks=False):
+                            number += 1
+                            os.rename(entry.name, f"{number}.flat", src_dir_fd=inner, dst_dir_fd=top)
+                        else:
+                            os.unlink(entry.name, dir_fd=inner)
+                finally:
+                    os.close(inner)
+                os.rmdir(name, dir_fd=top)
+            if number > _MOST_DIRECTORIES:
                 return
+    finally:
+        os.close(top)
+
+
+def _entered(name: str, within: int | None) -> int:
+    """A descriptor of a directory that may be read and changed now; OSError where it is none, or a link."""
+    flags = os.O_DIRECTORY | os.O_NOFOLLOW
+    place = os.open(name, getattr(os, "O_PATH", os.O_RDONLY) | flags, dir_fd=within)
+    try:
+        with suppress(OSError):
+            os.chmod(f"/proc/self/fd/{place}", 0o700)
+        return os.open(name, os.O_RDONLY | flags, dir_fd=within)
+    finally:
+        os.close(place)

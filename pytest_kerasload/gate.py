@@ -131,21 +131,24 @@ class Gate:
 
         return self._once(self._artifacts, path, lambda: read(path))
 
-    def changed(self, task: Task) -> CheckResult | None:
-        """The result of a check of an artifact that is not any more what was read; None where it still is."""
+    def changed(self, task: Task, since: Stamp | None = None) -> CheckResult | None:
+        """The result of a check of an artifact that is not any more what was read; None where it still is.
+
+        ``since`` is its stamp when the check began: what came and went meanwhile counts too.
+        """
         from pytest_kerasload.artifacts import stamp
         from pytest_kerasload.artifacts.reading import digest
         from pytest_kerasload.causes import file
 
         artifact = self.artifact(task.path)
         now = stamp.of(artifact.path)
-        if not artifact.stamp or now in (artifact.stamp, self._touched.get(task.path)):
+        if not artifact.stamp or (since in (None, now) and now in (artifact.stamp, self._touched.get(task.path))):
             return None
         try:
             found = digest(artifact.path)
         except OSError:
             found = ""
-        if found == artifact.sha256:
+        if found == artifact.sha256 and since in (None, now):
             self._touched[task.path] = now
             return None
         what = f"changed (its SHA-256 was {artifact.sha256[:12]}, and is {found[:12]})" if found else "is gone"

@@ -41,8 +41,15 @@ def header(stream: IO[bytes]) -> Header:
     found = _HEADER.fullmatch(text)
     if found is not None:
         shape = tuple(int(part) for part in found["shape"].split(b",") if part.strip())
-        return shape, found["order"] == b"True", np.dtype(found["descr"].decode("ascii"))
+        return shape, found["order"] == b"True", _dtype(found["descr"].decode("ascii"))
     return _by_numpy(version, size + text)
+
+
+def _dtype(text: str) -> np.dtype[Any]:
+    try:
+        return np.dtype(text)
+    except Exception as error:  # TypeError, SystemError and others
+        raise ValueError(f"no dtype is written {text!r}: {error}") from None
 
 
 def _by_numpy(version: tuple[int, int], rest: bytes) -> Header:

@@ -145,6 +145,7 @@ def test_messages_that_are_no_byte_strings_are_not_read(sends: str, said: str) -
     code = GREETING + textwrap.dedent(sends) + "\nout.flush()\nimport time\ntime.sleep(60)\n"
     group = execnet.Group()
     gateway = channel.opened(group, [sys.executable, "-c", code])
+    channel.asking(gateway)
     try:
         with pytest.raises(EOFError):
             gateway.newchannel().receive(10)
@@ -152,6 +153,37 @@ def test_messages_that_are_no_byte_strings_are_not_read(sends: str, said: str) -
     finally:
         gateway._io.kill()
         group.terminate(1)
+
+
+FLOOD = """
+    import struct
+    data = b"A" + struct.pack("!i", 1000) + bytes(1000) + b"Q"
+    for _ in range(3):
+        out.write(struct.pack("!bii", 4, 1, len(data)) + data)
+"""
+ELSEWHERE = """
+    import struct
+    text = b"\\x1b]0;owned\\x07"
+    data = b"N" + struct.pack("!i", len(text)) + text + b"Q"
+    out.write(struct.pack("!bii", 6, 99, len(data)) + data)
+"""
+
+
+@pytest.mark.parametrize(("sends", "said"), [(FLOOD, "nobody asked for"), (ELSEWHERE, "channel 99")])
+def test_answers_that_nobody_asked_for_end_it(sends: str, said: str, capfd: pytest.CaptureFixture[str]) -> None:
+    code = GREETING + textwrap.dedent(sends) + "\nout.flush()\nimport time\ntime.sleep(60)\n"
+    group = execnet.Group()
+    gateway = channel.opened(group, [sys.executable, "-c", code])
+    try:
+        questions = gateway.newchannel()
+        received = iter(lambda: questions.receive(10), None)
+        with pytest.raises(EOFError):
+            list(received)
+        assert said in channel.abuse(gateway)
+    finally:
+        gateway._io.kill()
+        group.terminate(1)
+    assert "owned" not in "".join(capfd.readouterr())
 
 
 # ---- a process that answers what it should not
@@ -179,7 +211,7 @@ def test_its_process_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, a
         found.ask("load", Limits(20, 0))
     assert caught.value.cause == "worker-reply-refused"
     assert found.pid is None
-    assert [path.name for path in found.directory.iterdir()] == ["kept"]
+    assert not found.directory.exists()
 
 
 def test_processes_that_multiply_are_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -24,6 +25,7 @@ SOURCE = LAUNCHER.read_text(encoding="utf-8")
 WEAKER = {
     "all": {},
     "no namespaces": {"def _namespaces(": "def _namespaces(wanted):\n    return ()\n\n\ndef _unused_namespaces("},
+    "no mounts": {"def _read_only(": "def _read_only(writable):\n    return False\n\n\ndef _unused_read_only("},
     "no landlock": {"def _landlock(": "def _landlock(writable):\n    return False\n\n\ndef _unused_landlock("},
 }
 """What to replace in the launcher for a system that lets us do less."""
@@ -51,7 +53,9 @@ def weaker(request: pytest.FixtureRequest) -> str:
 
 
 def run(directory: Path, code: str, source: str = SOURCE, **more: Any) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command(directory, code, source, **more), capture_output=True, text=True, timeout=60)
+    variables = Confinement(pass_env=tuple(more.get("pass_env", ()))).environment()
+    words = command(directory, code, source, **more)
+    return subprocess.run(words, capture_output=True, text=True, timeout=60, env=variables)
 
 
 def test_variables_are_those_that_tensorflow_needs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -103,6 +107,73 @@ def test_nothing_is_written_elsewhere(tmp_path: Path) -> None:
     """
     assert run(tmp_path, code).stdout == "own user's\n"
     assert {path.name for path in tmp_path.iterdir()} == {"kept", "own"}
+
+
+@linux
+def test_modes_and_owners_stay_as_they_are(tmp_path: Path) -> None:
+    kept = tmp_path / "kept"
+    kept.write_text("user's")
+    kept.chmod(0o644)
+    code = f"""
+        import os
+        for change in (lambda: os.chmod({str(kept)!r}, 0o4777), lambda: os.utime({str(kept)!r}, (1, 1)),
+                       lambda: os.chown({str(kept)!r}, 1001, 1001), lambda: os.setxattr({str(kept)!r}, "user.x", b"1"),
+                       lambda: open("/dev/shm/kerasload-left", "w").close()):
+            try:
+                change()
+                print("changed")
+            except OSError:
+                print("refused")
+    """
+    found = run(tmp_path, code).stdout
+    if "mounts" in held_back(False).values():
+        assert found == "refused\n" * 4 + "changed\n"  # what is in /dev/shm is its own
+    assert kept.stat().st_mode & 0o7777 in (0o644, 0o4777 if "mounts" not in held_back(False).values() else 0o644)
+    assert not Path("/dev/shm/kerasload-left").exists() or "mounts" not in held_back(False).values()
+
+
+@linux
+def test_it_has_no_terminal(tmp_path: Path, weaker: str) -> None:
+    code = """
+        import fcntl, os
+        try:
+            os.open("/dev/tty", os.O_RDONLY)
+            print("a terminal")
+        except OSError:
+            print("none")
+        try:
+            fcntl.ioctl(0, 0x5412, b"x")
+            print("typed")
+        except PermissionError:
+            print("refused")
+        except OSError:
+            print("failed")
+    """
+    main, other = pty.openpty()
+    process = subprocess.run(
+        command(tmp_path, code, weaker),
+        stdin=other,
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=60,
+        start_new_session=True,
+    )
+    os.close(main)
+    os.close(other)
+    assert process.stdout == "none\nrefused\n"
+
+
+@linux
+def test_a_script_may_stand_between(tmp_path: Path, weaker: str) -> None:
+    script = tmp_path / "python"
+    script.write_text(f'#!/bin/sh\n{sys.executable} "$@"\nexit $?\n')
+    script.chmod(0o755)
+    beside = tmp_path / "beside"
+    beside.mkdir()
+    words = command(tmp_path, "print('here')", weaker)
+    done = subprocess.run([str(script), *words[1:]], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (0, "here\n")
+    assert beside.is_dir()
 
 
 @linux

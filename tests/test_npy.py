@@ -69,6 +69,8 @@ def test_headers_that_others_write_count_too(text: str) -> None:
         with_header("{'descr': '<f4', 'fortran_order': False, 'shape': (1 << 40,), }"),
         with_header("{'descr': '<q9', 'fortran_order': False, 'shape': (1,), }"),
         with_header("(" * 5000),
+        with_header("{'descr': '<f3', 'fortran_order': False, 'shape': (1,), }"),
+        with_header("{'descr': 'p4', 'fortran_order': False, 'shape': (1,), }"),
         with_header("nothing"),
         io.BytesIO(b"PK"),
         io.BytesIO(b""),

@@ -66,6 +66,7 @@ class _Child:
         told = Confinement().told(str(self._directory), variables, None, _FILE_BYTES)
         self._process = subprocess.Popen(
             [sys.executable, "-I", "-S", str(LAUNCHER), told, "-m", __name__],
+            env=Confinement().environment(),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

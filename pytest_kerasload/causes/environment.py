@@ -51,7 +51,11 @@ CAUSES: tuple[Cause, ...] = (
         explanation="Models are loaded in a process that writes to a temporary directory of its own only, has no "
         "network, and sees only the variables that TensorFlow needs. Custom objects that want more are refused it.",
         wording="PermissionError: [Errno 13] Permission denied: '/srv/app/cache.json'",
-        signatures=(r"\[Errno 13\] Permission denied", r"sockets are refused while a model is loaded"),
+        signatures=(
+            r"\[Errno 13\] Permission denied",
+            r"Read-only file system",
+            r"sockets are refused while a model is loaded",
+        ),
     ),
     _cause(
         "legacy-keras-missing",

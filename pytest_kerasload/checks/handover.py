@@ -6,7 +6,6 @@ Two steps, each in its own environment's process: :func:`hand_over` saves the ar
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -23,6 +22,7 @@ from pytest_kerasload.checks.roundtrip import failed, writes
 from pytest_kerasload.checks.verdict import Context, Verdict
 from pytest_kerasload.environments.process import RequestFailed
 from pytest_kerasload.expected import Expected
+from pytest_kerasload.files import away
 from pytest_kerasload.findings import Finding, Measured, Remedy
 
 
@@ -41,7 +41,7 @@ class Handed:
 
     def away(self) -> None:
         """Delete the copies: every environment has read them."""
-        shutil.rmtree(self.directory, ignore_errors=True)
+        away(self.directory)
 
 
 def hand_over(context: Context, formats: Sequence[Format], directory: Path) -> Handed:

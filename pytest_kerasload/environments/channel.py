@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import struct
-from collections.abc import Sequence
+import subprocess
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import execnet
@@ -19,6 +20,9 @@ LARGEST = 1 << 30
 """Bytes of a message: the outputs of a batch, at most."""
 
 _LARGEST_ERROR = 1 << 20
+_ASKING, _WATCHING = 1, 3
+"""The channels of a process, as execnet numbers them: questions, and on another machine how large the process is."""
+_LARGEST_SIZE = 64
 _DATA, _CLOSE, _CLOSE_ERROR, _LAST = 4, 5, 6, 7
 _BYTES, _TEXT, _STOP = b"A", b"N", b"Q"
 # execnet 2.1, gateway_base.py: Message.from_io, Message._types, opcode.
@@ -28,9 +32,18 @@ _HEADER = struct.Struct("!bii")
 class _Pipe(gateway_io.Popen2IOMaster):
     """The pipes of a process; ``abuse`` says what came that cannot be, after which nothing is read any more."""
 
-    def __init__(self, arguments: Sequence[str], model: Any) -> None:
-        super().__init__(list(arguments), model)
+    def __init__(self, arguments: Sequence[str], model: Any, variables: Mapping[str, str] | None) -> None:
+        # As its base class does, but for the variables.
+        self.popen = subprocess.Popen(
+            list(arguments),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=None if variables is None else {**variables},
+        )
+        super(gateway_io.Popen2IOMaster, self).__init__(self.popen.stdin, self.popen.stdout, execmodel=model)
         self.abuse = ""
+        self.questions = 1
+        """To how many questions an answer may come; what starts the process is one."""
         self._kind: int | None = None
         self._expected = 0
 
@@ -41,10 +54,18 @@ class _Pipe(gateway_io.Popen2IOMaster):
         if self._kind is None:
             data = super().read(numbytes)
             if numbytes == _HEADER.size:
-                self._kind, _, size = _HEADER.unpack(data)
+                self._kind, channel, size = _HEADER.unpack(data)
                 largest = {_DATA: LARGEST, _CLOSE_ERROR: _LARGEST_ERROR, _CLOSE: 0, _LAST: 0}.get(self._kind, -1)
+                if channel == _WATCHING and self._kind == _DATA:
+                    largest = _LARGEST_SIZE
                 if not 0 <= size <= largest:
                     raise self._refused(f"a message of kind {self._kind} with {size:,} bytes")
+                if channel not in (_ASKING, _WATCHING):
+                    raise self._refused(f"a message for channel {channel}, which is none")
+                if channel == _ASKING and self._kind == _DATA:
+                    self.questions -= 1
+                    if self.questions < 0:
+                        raise self._refused("an answer that nobody asked for")
             return data
         kind, self._kind = self._kind, None
         data = super().read(numbytes)
@@ -62,7 +83,9 @@ def _is_string(data: bytes, kind: bytes) -> bool:
     return data[:1] == kind and data[-1:] == _STOP and int.from_bytes(data[1:5], "big") == len(data) - 6
 
 
-def opened(group: execnet.Group, arguments: Sequence[str], ssh: str = "") -> Any:
+def opened(
+    group: execnet.Group, arguments: Sequence[str], variables: Mapping[str, str] | None = None, ssh: str = ""
+) -> Any:
     """A gateway to the process that a command line starts; over ssh where that is what the command line runs.
 
     OSError, EOFError or execnet.HostNotFound where it does not start.
@@ -70,7 +93,7 @@ def opened(group: execnet.Group, arguments: Sequence[str], ssh: str = "") -> Any
     spec = execnet.XSpec(f"ssh={ssh}" if ssh else "popen//python=python")
     group.allocate_id(spec)
     spec.execmodel = group.remote_execmodel.backend
-    pipe = _Pipe(arguments, group.execmodel)
+    pipe = _Pipe(arguments, group.execmodel, variables)
     if ssh:
         pipe.remoteaddress = ssh
     try:
@@ -89,6 +112,11 @@ def opened(group: execnet.Group, arguments: Sequence[str], ssh: str = "") -> Any
 
 COMMAND = ("-u", "-B", "-c", gateway_io.popen_bootstrapline)
 """What execnet has an interpreter run."""
+
+
+def asking(gateway: Any) -> None:
+    """Let one more answer come."""
+    gateway._io.questions += 1
 
 
 def abuse(gateway: Any) -> str:

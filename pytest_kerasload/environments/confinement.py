@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import fnmatch
 import json
 import os
 import subprocess
@@ -30,7 +31,7 @@ KEPT = (
         "GLIBC_TUNABLES",
         "MALLOC_*",
     ),
-    *("VIRTUAL_ENV", "CONDA_PREFIX", "PYTHONPATH", "PYTHONHOME", "PYTHONHASHSEED", "PYTHONUTF8"),
+    *("VIRTUAL_ENV", "CONDA_PREFIX", "PYENV_*", "PYTHONPATH", "PYTHONHOME", "PYTHONHASHSEED", "PYTHONUTF8"),
     *("PYTHONIOENCODING", "PYTHONWARNINGS", "PYTHONMALLOC", "PYTHONNOUSERSITE", "PYTHONUSERBASE", "PYTHONPLATLIBDIR"),
     # How TensorFlow and the libraries below it compute. Not TF_*: Terraform keeps its secrets in TF_VAR_ and TF_TOKEN_.
     *("TF_CPP_*", "TF_ENABLE_*", "TF_DISABLE_*", "TF_USE_*", "TF_GPU_*", "TF_FORCE_*", "TF_CUDNN_*", "TF_XLA_*"),
@@ -58,6 +59,15 @@ class Confinement:
     network: bool = False
     pass_env: tuple[str, ...] = ()
 
+    def environment(self) -> dict[str, str]:
+        """The variables that the launcher is started with: those that processes keep, and where the user's home is."""
+        kept = (*KEPT, *self.pass_env, "HOME", "USERPROFILE")
+        return {
+            name: value
+            for name, value in os.environ.items()
+            if any(fnmatch.fnmatchcase(name, pattern) for pattern in kept)
+        }
+
     def told(
         self,
         directory: str,
@@ -70,9 +80,9 @@ class Confinement:
         private = {name: os.path.join(directory, "home") for name in ("HOME", "USERPROFILE")}
         private |= {name: os.path.join(directory, "tmp") for name in ("TMPDIR", "TEMP", "TMP")}
         told = {
-            "keep": [*KEPT, *self.pass_env],
+            # Here they were left out before the launcher was started; a script that stands for it may add some.
+            "keep": [*KEPT, *self.pass_env] if parent is None else None,
             "set": {**private, **variables},
-            "known": sorted(os.environ),
             "directory": directory,
             "writable": list(writable),
             "parent": parent,
@@ -95,7 +105,8 @@ def held_back(network: bool) -> Mapping[str, Any]:
         told = Confinement(network).told(os.path.join(folder, "worker"), {}, os.getpid(), 0)
         command = [sys.executable, "-I", "-S", str(LAUNCHER), told, "tell"]
         try:
-            done = subprocess.run(command, capture_output=True, timeout=20, check=True)
+            environment = Confinement().environment()
+            done = subprocess.run(command, env=environment, capture_output=True, timeout=20, check=True)
             answer: dict[str, Any] = json.loads(done.stdout or b"{}")
         except (OSError, ValueError, subprocess.SubprocessError):
             return {}
@@ -109,7 +120,10 @@ def header(confinement: Confinement) -> str:
         "namespace": "none (a namespace of its own)",
         "seccomp": "sockets refused by the kernel",
     }.get(found.get("network", ""), "sockets refused in Python only")
-    files = "writes only to a temporary directory" if "files" in found else "writes are watched, not refused"
+    files = {
+        "mounts": "all but a temporary directory read-only",
+        "landlock": "writes only to a temporary directory",
+    }.get(found.get("files", ""), "writes are watched, not refused")
     processes = "processes apart from others" if "processes" in found else "processes beside others"
     passed = f"; passes {', '.join(confinement.pass_env)}" if confinement.pass_env else ""
     reach = "allowed (--keras-allow-network)" if confinement.network else network

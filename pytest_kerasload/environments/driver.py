@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from packaging.version import Version
 
+from pytest_kerasload.artifacts import stamp
 from pytest_kerasload.environments.confinement import largest_file
 from pytest_kerasload.environments.process import Limits, Process, RequestFailed, WorkerBroken, WorkerEnded
 from pytest_kerasload.environments.session import Session
@@ -91,8 +92,9 @@ class Driver:
                 return group.results[task]
             result = self.gate.unmet(task, group.results if needs else None) or self.gate.changed(task)
             if result is None:
+                began_with = stamp.of(self.gate.artifact(task.path).path)
                 result = self._watched(task, self._judge(group, task))
-                result = self.gate.changed(task) or result
+                result = self.gate.changed(task, began_with) or result
         except CancelledError:
             raise
         except HookMistake as mistake:
@@ -197,7 +199,7 @@ class Driver:
             process=process,
             versions=self.gate.versions(group.key[0]),
             limits=self._limits(artifact.bytes),
-            directory=Path(tempfile.mkdtemp(dir=process.directory)),
+            directory=Path(tempfile.mkdtemp(dir=self._directory)),
             trusted=bool(self.settings.trusted(group.path, artifact.sha256)),
         )
         session.elsewhere = lambda: self._elsewhere(session)
@@ -234,8 +236,7 @@ class Driver:
             if process is None or process.pid is None:
                 self._others[name] = process = self._start(key[0], session.artifact.bytes, threads, more)
                 self._declare(process, key)
-            folder = Path(tempfile.mkdtemp(dir=process.directory))
-            other = replace(session, process=process, directory=folder, loads={}, plans={}, elsewhere=None, legacy=None)
+            other = replace(session, process=process, loads={}, plans={}, elsewhere=None, legacy=None)
             other.close()  # the models of the artifact before
         except (WorkerEnded, RequestFailed):
             return None

@@ -27,6 +27,7 @@ from pytest_kerasload.files import away
 
 _POLL_SECONDS = 0.1
 _START_SECONDS = 300.0
+_LONGEST = 20_500
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 """Keras 3 writes some of its messages in bold, whatever they are written to."""
 
@@ -62,7 +63,7 @@ class RequestFailed(Exception):
 
     def __init__(self, error: dict[str, str], remarks: list[str]) -> None:
         self.type = error["type"]
-        self.text = _COLOURS.sub("", error["text"])
+        self.text = _COLOURS.sub("", error["text"])[:_LONGEST]
         self.traceback = _COLOURS.sub("", error["traceback"])
         super().__init__(f"{self.type}: {self.text}")
         self.remarks = remarks
@@ -78,7 +79,7 @@ def _sources() -> dict[str, str]:
 class Process:
     """A started environment. Not thread-safe: one thread asks at a time.
 
-    ``directory`` is the only place where it may write; it goes with the process, but for :attr:`kept`.
+    ``directory`` is where it may write, and goes with it; :attr:`kept` is for what it hands over, and stays.
     """
 
     def __init__(
@@ -95,8 +96,8 @@ class Process:
         self.watched: list[list[str]] = []
         """What loading did besides, since this was emptied: a kind, what, and whose code it was."""
         self.directory = Path(tempfile.mkdtemp(prefix="process-", dir=directory))
-        self.kept = self.directory / "kept"
-        self.kept.mkdir()
+        # Beside it, where the process cannot put something else in its place.
+        self.kept = Path(tempfile.mkdtemp(prefix="kept-", dir=directory))
         self.file_bytes = largest_file(artifact)
         self._confinement = confinement
         self._log = self.directory / "log"
@@ -136,9 +137,10 @@ class Process:
 
     def _opened(self, variables: Mapping[str, str]) -> Any:
         """The gateway to the process, which is started by its launcher."""
-        told = self._confinement.told(str(self.directory), variables, os.getpid(), self.file_bytes)
+        directory, kept = str(self.directory), [str(self.kept)]
+        told = self._confinement.told(directory, variables, os.getpid(), self.file_bytes, kept)
         command = [self.spec.python, "-I", "-S", str(LAUNCHER), told, *channel.COMMAND]
-        return channel.opened(self._group, command)
+        return channel.opened(self._group, command, self._confinement.environment())
 
     def _log_there(self) -> str:
         """Where the process writes what it prints."""
@@ -161,6 +163,7 @@ class Process:
         RequestFailed when it raised there; WorkerEnded when the process died, took longer or grew larger than the
         limits, or answered what cannot be an answer (it is gone then).
         """
+        channel.asking(self._gateway)
         try:
             self._channel.send({"do": do, **arguments})
         except OSError as error:  # it died since it was last asked
@@ -251,6 +254,4 @@ class Process:
             except Exception:  # the process is gone either way
                 pass
         self._group.terminate(timeout=0.5)
-        for path in self.directory.iterdir() if self.directory.is_dir() else ():
-            if path != self.kept:
-                away(path)
+        away(self.directory)

@@ -68,7 +68,7 @@ class RemoteProcess(Process):
         source = LAUNCHER.read_text(encoding="utf-8")
         command = shlex.join([self.spec.python, "-I", "-S", "-c", source, told, *channel.COMMAND])
         arguments = ["ssh", "-C", *self.spec.ssh_arguments, command]
-        return channel.opened(self._group, arguments, self.spec.ssh)
+        return channel.opened(self._group, arguments, ssh=self.spec.ssh)
 
     def _log_there(self) -> str:
         return f"{self._scratch}/log"
@@ -131,7 +131,7 @@ class RemoteProcess(Process):
             here.parent.mkdir(parents=True, exist_ok=True)
             with here.open("wb") as stream:
                 more = True
-                while more:
+                while more and stream.tell() <= self.file_bytes:
                     answer = self._files("read", path=there, part=part, offset=stream.tell())
                     stream.write(answer["data"])
                     more = answer["more"]

@@ -246,7 +246,7 @@ class Session:
         """
         kept = path is not None
         if path is None:
-            folder = self.directory / f"copy-{next(self.numbers)}"
+            folder = self.process.directory / f"copy-{next(self.numbers)}"
             folder.mkdir()
             path = folder / {"h5": "model.h5", "keras": "model.keras", "savedmodel": "model"}[format]
         self._ask("save", key=loaded.key, path=self.process.target(path), format=format)

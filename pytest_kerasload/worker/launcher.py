@@ -4,8 +4,7 @@ Run by that interpreter itself, as ``python -I -S launcher.py TOLD ARGUMENTS...`
 the file is on another machine; needs the standard library alone. ARGUMENTS are those that the interpreter is run with
 in the end. TOLD is base64-coded JSON:
 
-``keep``, ``set``   patterns of the variables that the process keeps, and variables that it gets
-``known``           names of the variables of its parent: others are from a script that stands for the interpreter
+``keep``, ``set``   patterns of the variables that the process keeps (null for all), and variables that it gets
 ``directory``       where it may write; made if it is not there. ``writable`` are more such places
 ``parent``          the process that it may not outlive, and in whose thread it is started; null where its input ends
                     with that. ``directory`` goes with it then
@@ -33,13 +32,14 @@ from typing import Any, Dict, List, Optional, Tuple
 _CLONE = {"mounts": 0x00020000, "ipc": 0x08000000, "user": 0x10000000, "processes": 0x20000000, "network": 0x40000000}
 _PDEATHSIG, _CAPBSET_DROP, _SUBREAPER, _NO_NEW_PRIVS, _SECCOMP = 1, 24, 36, 38, 22  # linux/prctl.h
 _PRIVATE = 0x44000  # MS_REC | MS_PRIVATE
-_KEPT_CAPABILITIES = (0, 1, 2, 3)  # chown, dac_override, dac_read_search, fowner: root reads and saves as before
-_DEVICES = ("null", "zero", "full", "random", "urandom", "tty", "ptmx", "shm", "pts", "dri", "kfd", "dxg")
+_KEPT_CAPABILITIES = (1, 2)  # dac_override, dac_read_search: root reads and saves as before
+_DEVICES = ("null", "zero", "full", "random", "urandom", "shm", "dri", "kfd", "dxg")
 # Landlock (linux/landlock.h): the rights that change something, by the version of the interface that has them.
 _WRITING = ((1, 0x1FF2), (2, 1 << 13), (3, 1 << 14))
 _OF_A_FILE = 1 << 1 | 1 << 14
-# seccomp: how the kernel calls the architecture, and its number for socket. io_uring_setup has one number everywhere.
-_SOCKET = {"x86_64": (0xC000003E, 41), "aarch64": (0xC00000B7, 198)}
+# seccomp: how the kernel calls the architecture, and its numbers for socket and ioctl. That of io_uring_setup is one.
+_CALLS = {"x86_64": (0xC000003E, 41, 16), "aarch64": (0xC00000B7, 198, 29)}
+_TYPED = (0x5412, 0x541C)  # TIOCSTI, TIOCLINUX: what a terminal takes for typed
 _IO_URING_SETUP = 425
 
 
@@ -60,8 +60,27 @@ def _namespaces(wanted: Tuple[str, ...]) -> Tuple[str, ...]:
         for name, text in lines.items():
             with open("/proc/self/" + name, "w") as stream:
                 stream.write(text)
+        wanted = wanted + ("user",)
     libc.mount(None, b"/", None, _PRIVATE, None)  # nothing that is mounted here is seen outside
     return wanted
+
+
+def _read_only(writable: List[str]) -> bool:
+    """Let nothing be changed outside of some places, modes and owners too: all that is mounted becomes read-only."""
+    libc = _libc()
+    if libc.unshare(_CLONE["mounts"]) != 0:  # the supervisor still has to delete those places
+        return False
+    for path in writable:
+        if libc.mount(path.encode(), path.encode(), None, 0x1000, None) != 0:  # MS_BIND
+            return False
+    libc.mount(b"none", b"/dev/shm", b"tmpfs", 6, b"size=25%")
+    places = [path for path in writable + ["/dev/shm"] if os.path.isdir(path)]
+    # mount_setattr (Linux 5.12) of everything below; then of the places without what is below them.
+    if libc.syscall(442, -100, b"/", 0x8000, struct.pack("=QQQQ", 1, 0, 0, 0), ctypes.c_size_t(32)) != 0:
+        return False
+    for path in places:
+        libc.syscall(442, -100, path.encode(), 0, struct.pack("=QQQQ", 0, 1, 0, 0), ctypes.c_size_t(32))
+    return all(os.access(path, os.W_OK) for path in writable)
 
 
 def _landlock(writable: List[str]) -> bool:
@@ -93,21 +112,27 @@ def _landlock(writable: List[str]) -> bool:
     return bool(enforced)
 
 
-def _no_sockets() -> bool:
-    """Refuse every new socket, so that those that are files (of docker, of ssh-agent) stay out of reach too.
+def _refuse_calls(sockets: bool) -> bool:
+    """Refuse to type into a terminal, and every new socket, so that those that are files (of docker, of ssh-agent)
+    stay out of reach too.
 
     Pairs of sockets, which connect nothing but a process' own parts, are made otherwise and go on.
     """
     machine = os.uname().machine
-    if machine not in _SOCKET:
+    if machine not in _CALLS:
         return False
-    architecture, socket = _SOCKET[machine]
+    architecture, socket, ioctl = _CALLS[machine]
     program = [
         (0x20, 0, 0, 4),  # the architecture: another one has other numbers, and is not let in
-        (0x15, 0, 3, architecture),
-        (0x20, 0, 0, 0),  # the number of the call
-        (0x15, 1, 0, socket),
-        (0x15, 0, 1, _IO_URING_SETUP),  # rings open sockets as well
+        (0x15, 0, 8, architecture),
+        (0x20, 0, 0, 0),  # the number of the call; those of x32 come on top
+        (0x35, 6, 0, 0x40000000),
+        (0x15, 5 if sockets else 0, 0, socket),
+        (0x15, 4 if sockets else 0, 0, _IO_URING_SETUP),  # rings open sockets as well
+        (0x15, 0, 4, ioctl),
+        (0x20, 0, 0, 24),  # its second argument
+        (0x15, 1, 0, _TYPED[0]),
+        (0x15, 0, 1, _TYPED[1]),
         (0x06, 0, 0, 0x00050000 | 13),  # fails with EACCES
         (0x06, 0, 0, 0x7FFF0000),  # goes on
     ]
@@ -142,11 +167,12 @@ def _threads_of_user() -> int:
     return count
 
 
-def _confine(told: Dict[str, Any], threads: int) -> Dict[str, str]:
+def _confine(told: Dict[str, Any], threads: int, counted: bool) -> Dict[str, str]:
     """The last that is done before the command takes over, for good; by which means, for ``files`` and ``network``."""
     _limit("RLIMIT_CORE", 0)
     _limit("RLIMIT_FSIZE", told["file_bytes"])
-    _limit("RLIMIT_NPROC", threads + told["processes"])
+    if counted:  # else the kernel counts what other programs of the user start later
+        _limit("RLIMIT_NPROC", threads + told["processes"])
     done: Dict[str, str] = {}
     if sys.platform == "linux":
         libc = _libc()
@@ -157,7 +183,7 @@ def _confine(told: Dict[str, Any], threads: int) -> Dict[str, str]:
         libc.prctl(_NO_NEW_PRIVS, 1, 0, 0, 0)
         if _landlock([told["directory"]] + told["writable"]):
             done["files"] = "landlock"
-        if not told["network"] and _no_sockets():
+        if _refuse_calls(not told["network"]) and not told["network"]:
             done["network"] = "seccomp"
     return done
 
@@ -166,7 +192,7 @@ def _run(told: Dict[str, Any], command: List[str], threads: int, done: Dict[str,
     """Be the command, confined."""
     if sys.platform == "linux":
         _libc().prctl(_PDEATHSIG, signal.SIGKILL)
-    done = dict(_confine(told, threads), **done)
+    done = dict(_confine(told, threads, "user" in done), **done)
     if command == ["tell"]:
         os.write(1, json.dumps(done).encode())
         os._exit(0)
@@ -180,12 +206,13 @@ def _run(told: Dict[str, Any], command: List[str], threads: int, done: Dict[str,
 
 
 def _variables(told: Dict[str, Any]) -> Dict[str, str]:
-    own = set() if told["parent"] is None else set(os.environ) - set(told["known"])
-    kept = {
-        name: value
-        for name, value in os.environ.items()
-        if name in own or any(fnmatch.fnmatchcase(name, pattern) for pattern in told["keep"])
-    }
+    kept = dict(os.environ)
+    if told["keep"] is not None:
+        kept = {
+            name: value
+            for name, value in kept.items()
+            if any(fnmatch.fnmatchcase(name, pattern) for pattern in told["keep"])
+        }
     # Packages of the user's own are found from their home, which the process does not have any more.
     kept.setdefault("PYTHONUSERBASE", site.getuserbase())
     return dict(kept, **told["set"])
@@ -223,6 +250,23 @@ def _end_orphans() -> None:
             os.waitpid(pid, 0)
 
 
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        pass
+    return True
+
+
+def _away(path: str) -> None:
+    try:
+        shutil.rmtree(path, ignore_errors=True)
+    except RecursionError:
+        pass
+
+
 class _Supervisor:
     """The process between pytest and the command: ends the one, with all it started, when the other is gone."""
 
@@ -236,9 +280,9 @@ class _Supervisor:
         if self.child is not None:
             os.kill(self.child, signal.SIGKILL)
             self.wait()
-        shutil.rmtree(self.told["directory"], ignore_errors=True)
-        if self.told["parent"] not in (None, os.getppid()):  # nobody else is left who could
-            shutil.rmtree(os.path.dirname(self.told["directory"]), ignore_errors=True)
+        _away(self.told["directory"])
+        if self.told["parent"] is not None and not _lives(self.told["parent"]):  # nobody else is left who could
+            _away(os.path.dirname(self.told["directory"]))
         os._exit(1)
 
     def wait(self) -> int:
@@ -255,10 +299,15 @@ class _Supervisor:
             signal.signal(getattr(signal, name), self.gone)
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process of the terminal; pytest ends this
         threads = _threads_of_user()
+        try:
+            os.setsid()  # away from the terminal
+        except OSError:
+            pass
         if sys.platform == "linux":
             if self.told["parent"] is not None:
                 _libc().prctl(_PDEATHSIG, signal.SIGTERM)
-                if self.told["parent"] != os.getppid():
+                # A script may stand between the two; then the end of the input says that the parent is gone.
+                if self.told["parent"] != os.getppid() and not _lives(self.told["parent"]):
                     self.gone()
             wanted = ("mounts", "ipc", "processes") + (() if self.told["network"] else ("network",))
             self.done = dict.fromkeys(_namespaces(wanted), "namespace")
@@ -286,6 +335,8 @@ class _Supervisor:
         _libc().prctl(_PDEATHSIG, signal.SIGKILL)
         # Processes outside are not seen then. Where a container hides parts of its own /proc, this is not allowed.
         _libc().mount(b"proc", b"/proc", b"proc", 14, None)
+        if _read_only([self.told["directory"]] + self.told["writable"]):
+            self.done["files"] = "mounts"
         child = os.fork()
         if child == 0:
             os.close(writer)
@@ -305,7 +356,7 @@ def main(arguments: List[str]) -> int:
         return 0 if command == ["tell"] else subprocess.call([sys.executable] + command, env=_variables(told))
     status = _Supervisor(told).run(command)
     if told["parent"] is None:
-        shutil.rmtree(told["directory"], ignore_errors=True)
+        _away(told["directory"])
     if os.WIFSIGNALED(status):
         _limit("RLIMIT_CORE", 0)
         if os.WTERMSIG(status) != signal.SIGKILL:  # of which nothing can be set
