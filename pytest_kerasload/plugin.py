@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,7 @@ class Run:
         self.collected = Collected()
         self.arguments = Arguments(config, settings.models, on_command_line)
         self._gate: Any = None
+        self._unwritten: list[str] = []
 
     # ---- what is collected
 
@@ -209,6 +211,8 @@ class Run:
         return lines
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        for unwritten in self._unwritten:
+            terminalreporter.write_line(f"kerasload: {unwritten}", red=True)
         if not self.collected.artifacts:
             return
         from pytest_kerasload import unheeded, unused
@@ -230,24 +234,34 @@ class Run:
             terminalreporter.write("\n")
 
     @pytest.hookimpl(tryfirst=True)
-    def pytest_sessionfinish(self) -> None:
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
         if self._gate is not None:
             self._gate.close()
             self._gate = None
         if hasattr(self.config, "workerinput") or self.config.option.collectonly:
             return
+        report = self._report()
+        for path, write in self._reports():
+            try:
+                write(path, report)
+            except OSError as error:  # what was found is still told; a run without its report is not green
+                self._unwritten.append(f"the report {path} could not be written: {error.strerror or error}")
+                session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
+
+    def _reports(self) -> Iterator[tuple[Path, Callable[[Path, dict[str, Any]], None]]]:
+        """The reports that were asked for, each with what writes it."""
         if self.settings.json is not None:
             from pytest_kerasload.reports.collected import write_json
 
-            write_json(self.settings.json, self._report())
+            yield self.settings.json, write_json
         if self.settings.markdown is not None:
             from pytest_kerasload.reports import markdown
 
-            markdown.write(self.settings.markdown, self._report())
+            yield self.settings.markdown, markdown.write
         if self.settings.sarif is not None:
             from pytest_kerasload.reports import sarif
 
-            sarif.write(self.settings.sarif, self._report(), self.settings.invocation_dir)
+            yield self.settings.sarif, partial(sarif.write, base=self.settings.invocation_dir)
 
     def _report(self) -> dict[str, Any]:
         return self.collected.as_json({name: rank for rank, name in enumerate(_CHECKS)})

@@ -44,6 +44,8 @@ CAUSES: tuple[Cause, ...] = (
         "custom-objects-not-importable",
         "The custom objects given cannot be imported in the environment",
         "install what they need there, or correct the reference given to --keras-custom-objects",
+        "their process sees few variables, has no network and writes to its temporary directory only: "
+        "--keras-pass-env=NAME for a variable that they read, --keras-allow-network where they fetch something",
         seen=("custom-objects", "load"),
         explanation="The module that was given fails to import: it is not there, or needs a package that is not "
         "installed in that environment.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
@@ -246,8 +247,7 @@ class Session:
         """
         kept = path is not None
         if path is None:
-            folder = self.process.directory / f"copy-{next(self.numbers)}"
-            folder.mkdir()
+            folder = Path(tempfile.mkdtemp(prefix="copy-", dir=self.process.directory))
             path = folder / {"h5": "model.h5", "keras": "model.keras", "savedmodel": "model"}[format]
         self._ask("save", key=loaded.key, path=self.process.target(path), format=format)
         if kept:

@@ -52,12 +52,26 @@ def _lines(report: Mapping[str, Any]) -> Iterator[str]:
         yield f"| {escaped(one['id'])} | {one['python'] or '–'} | {one['tensorflow'] or '–'} | {keras} |"
     yield from _pairs(matrix)
     yield from _failures(report)
+    yield from _trusted(report)
 
 
 def _cell(cell: Cell) -> str:
     if cell.outcome in _SHOWN:
         return _SHOWN[cell.outcome]
     return f"**{cell.word}** {', '.join(map(code, cell.causes))}"
+
+
+def _trusted(report: Mapping[str, Any]) -> Iterator[str]:
+    """What was loaded although it is not safe, and by whose word."""
+    found = [
+        f"* {code(artifact['path'])} is not safe to load: {escaped(finding['message'][:_MESSAGE])}"
+        for artifact in report["artifacts"]
+        for check in artifact["checks"]
+        for finding in check["findings"]
+        if finding.get("trusted")
+    ]
+    if found:
+        yield from ("", "### Let through", "", *found)
 
 
 def _pairs(matrix: Matrix) -> Iterator[str]:

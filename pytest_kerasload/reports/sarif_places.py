@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from pytest_kerasload.artifacts.sniffing import savedmodel_marker
+from pytest_kerasload.artifacts.sniffing import directory_marker
 
 ROOT = "SRCROOT"
 """What relative URIs start at."""
@@ -61,7 +61,7 @@ class Places:
         """The path of the file by which an artifact is shown."""
         path: str = artifact["path"]
         try:
-            marker = savedmodel_marker(Path(self.base, path))
+            marker = directory_marker(Path(self.base, path))
         except OSError:  # a directory that may not be looked into
             marker = None
         if marker is not None:
