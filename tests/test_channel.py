@@ -17,10 +17,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_kerasload.causes.explaining import explain
 from pytest_kerasload.environments import channel, process, replies
 from pytest_kerasload.environments.confinement import Confinement
-from pytest_kerasload.environments.process import Limits, Process, WorkerBroken, WorkerEnded
+from pytest_kerasload.environments.process import Limits, Process, RequestFailed, WorkerBroken, WorkerEnded
 from pytest_kerasload.environments.spec import EnvironmentSpec
+from pytest_kerasload.environments.versions import Versions
 from pytest_kerasload.files import away
 from pytest_kerasload.worker.packing import pack
 
@@ -237,6 +239,14 @@ def test_an_interpreter_that_is_none_is_broken(tmp_path: Path) -> None:
         Process(EnvironmentSpec("here", "/bin/false"), 1, tmp_path, Confinement())
     with pytest.raises(WorkerBroken):
         Process(EnvironmentSpec("here", str(tmp_path / "nothing")), 1, tmp_path, Confinement())
+
+
+def test_an_error_is_explained_in_time() -> None:
+    for text in ("Unknown layer: 'L" + "a" * 19_000 + "'", "_" * 1_000_000):
+        error = RequestFailed({"type": "ValueError", "text": text, "traceback": ""}, [])
+        began = time.process_time()
+        explain(error.text, Versions("3.11", "2.21.0", "3.15.1", "keras3"), None)
+        assert time.process_time() - began < 2
 
 
 # ---- what a process leaves

@@ -254,6 +254,25 @@ def test_a_file_that_is_gone_is_seen(tmp_path: Path) -> None:
     assert judged(tmp_path, lambda path: path.unlink()) == ["file-changed"]
 
 
+def test_what_came_and_went_during_a_check_counts(tmp_path: Path) -> None:
+    path = tmp_path / "model.h5"
+    h5_model(path)
+    task = Task(path, "safety")
+    gate = Gate(Settings(models=(tmp_path,), environments=(), invocation_dir=tmp_path))
+    try:
+        gate.artifact(path)
+        since = stamp.of(path)
+        path.rename(path.with_name("aside.h5"))
+        h5_model(path, ("Other", {}))
+        path.with_name("aside.h5").replace(path)
+        found = gate.changed(task, since)
+        assert found is not None
+        assert [finding.cause for finding in found.findings] == ["file-changed"]
+        assert gate.changed(task, stamp.of(path)) is None
+    finally:
+        gate.close()
+
+
 def test_what_is_written_while_it_is_read_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "model.h5"
     h5_model(path)

@@ -479,3 +479,17 @@ def test_nothing_passed_is_not_green() -> None:
     collected = Collected()
     collected.add(item("a.h5", "load", "skipped", "a"))
     assert [line[0][1] for line in terminal.lines(collected, collected.as_json({}), "pytest", 80)][-1] == "yellow"
+
+
+def test_a_report_that_cannot_be_written_hides_nothing(pytester: pytest.Pytester) -> None:
+    builders.h5(pytester.path / "clf.h5")
+    (pytester.path / "broken.h5").write_text("no model")
+    (pytester.path / "file").write_text("")
+    result = pytester.runpytest_subprocess(
+        "--keras-models=broken.h5", "-k", "file", "--keras-json=file/report.json", "--keras-markdown=told.md"
+    )
+    assert result.ret == pytest.ExitCode.INTERNAL_ERROR
+    result.stdout.fnmatch_lines(
+        ["*broken.h5 is text of 8 bytes*", "kerasload: the report *report.json could not be written: *", "*1 failed*"]
+    )
+    assert (pytester.path / "told.md").exists()

@@ -28,6 +28,8 @@ from pytest_kerasload.files import away
 _POLL_SECONDS = 0.1
 _START_SECONDS = 300.0
 _LONGEST = 20_500
+_LONG_WORD = re.compile(r"(\w{200})\w+")
+"""No name is as long, and signatures that begin with a name take time quadratic in it."""
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 """Keras 3 writes some of its messages in bold, whatever they are written to."""
 
@@ -63,7 +65,7 @@ class RequestFailed(Exception):
 
     def __init__(self, error: dict[str, str], remarks: list[str]) -> None:
         self.type = error["type"]
-        self.text = _COLOURS.sub("", error["text"])[:_LONGEST]
+        self.text = _LONG_WORD.sub(r"\1...", _COLOURS.sub("", error["text"])[:_LONGEST])
         self.traceback = _COLOURS.sub("", error["traceback"])
         super().__init__(f"{self.type}: {self.text}")
         self.remarks = remarks
