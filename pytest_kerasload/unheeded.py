@@ -1,4 +1,5 @@
-"""What ``kerasload.toml`` says and no artifact heeds: globs that name none, inputs and outputs that none has."""
+"""What ``kerasload.toml`` and ``--keras-trust`` say and no artifact heeds: globs, digests and paths that name none,
+inputs and outputs that none has."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ from typing import Any
 
 from pytest_kerasload import discovery
 from pytest_kerasload.reports.collected import Collected
-from pytest_kerasload.settings import Settings
+from pytest_kerasload.settings import SHA256, Settings
 from pytest_kerasload.tables import FILE_NAME
 
 Shown = Callable[[Path], str]
@@ -23,9 +24,21 @@ def lines(settings: Settings, collected: Collected, shown: Shown) -> list[str]:
     names it. A root that is one artifact tells nothing of the globs for the others.
     """
     try:
-        return [line for root in settings.models if root.is_dir() for line in _lines(root, settings, collected, shown)]
+        found = [line for root in settings.models if root.is_dir() for line in _lines(root, settings, collected, shown)]
     except OSError:  # no reason to end a run
-        return []
+        found = []
+    return [*found, *_trust(settings, collected, shown)]
+
+
+def _trust(settings: Settings, collected: Collected, shown: Shown) -> Iterator[str]:
+    """What ``--keras-trust`` names and is not there: most often the digest of a file that was released again."""
+    digests = {entry.get("sha256") for entry in collected.artifacts.values()}
+    for entry in settings.trust:
+        if SHA256.fullmatch(entry):
+            if entry.lower() not in digests and any(root.is_dir() for root in settings.models):
+                yield f"--keras-trust={entry}: no artifact of this run has this digest"
+        elif not Path(entry).exists():
+            yield f"--keras-trust={shown(Path(entry))}: there is no such path, and a digest has 64 digits"
 
 
 def _lines(root: Path, settings: Settings, collected: Collected, shown: Shown) -> Iterator[str]:

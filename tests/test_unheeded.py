@@ -54,3 +54,15 @@ def test_what_is_heeded_is_not(tmp_path: Path, glob: str, given: dict[str, Any])
 @pytest.mark.parametrize("known", [{}, {"clf.h5": ["tokens"]}, {"clf.h5": ["tokens"], "old.h5": []}])
 def test_artifacts_that_tell_nothing_might_have_it(tmp_path: Path, known: dict[str, list[str]]) -> None:
     assert told(tmp_path, "*.h5", {"inputs": {"words": {}}}, known) == []
+
+
+def test_trust_in_what_is_not_there_is_named(tmp_path: Path) -> None:
+    (tmp_path / "clf.h5").write_bytes(b"")
+    collected = Collected()
+    collected.artifacts["clf.h5"] = {"sha256": "a" * 64}
+    trust = ("A" * 64, "b" * 64, str(tmp_path / "clf.h5"), str(tmp_path / "2174fbf2"))
+    settings = Settings((tmp_path,), (), tmp_path, trust=trust)
+    assert unheeded.lines(settings, collected, lambda path: path.name) == [
+        f"--keras-trust={'b' * 64}: no artifact of this run has this digest",
+        "--keras-trust=2174fbf2: there is no such path, and a digest has 64 digits",
+    ]
