@@ -49,9 +49,9 @@ def test_a_crash_is_told() -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the confinement of Linux")
 def test_the_child_is_confined(tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError, match="PermissionError|Read-only file system"):
+    with pytest.raises(RuntimeError, match=r"PermissionError|Read-only file system"):
         isolated(os.mkdir, str(tmp_path / "new"))
-    with pytest.raises(RuntimeError, match="PermissionError|Read-only file system"):
+    with pytest.raises(RuntimeError, match=r"PermissionError|Read-only file system"):
         isolated(socket.create_server, "")
     assert isolated(os.getenv, "PYTEST_CURRENT_TEST") is None
 

@@ -268,13 +268,13 @@ def test_it_does_not_outlive_its_parent(tmp_path: Path, weaker: str, end: signal
     assert process.stdout is not None
     assert process.stdout.readline() == mark + "\n"
     process.send_signal(end)
-    process.wait()
-    process.stdout.close()
     ended = time.monotonic() + 10
     while time.monotonic() < ended and ((tmp_path / "run").exists() or _running(mark)):
         time.sleep(0.05)
     assert not _running(mark)
     assert not (tmp_path / "run").exists()
+    process.wait()  # nobody waited for it until now
+    process.stdout.close()
 
 
 def _running(mark: str) -> list[psutil.Process]:

@@ -274,6 +274,14 @@ class _Supervisor:
         self.told = told
         self.child: Optional[int] = None
         self.done: Dict[str, str] = {}
+        # A script may stand between the two; then the end of the input says that the parent is gone.
+        self.near = os.getppid() == told["parent"]
+
+    def orphaned(self) -> bool:
+        """Whether the parent is gone. One that nobody waited for yet can still be asked, but has no children."""
+        if self.near:
+            return bool(os.getppid() != self.told["parent"])
+        return not _lives(self.told["parent"])
 
     def gone(self, *_: Any) -> None:
         """The parent ended, or somebody wants this process to: nothing is left."""
@@ -281,7 +289,7 @@ class _Supervisor:
             os.kill(self.child, signal.SIGKILL)
             self.wait()
         _away(self.told["directory"])
-        if self.told["parent"] is not None and not _lives(self.told["parent"]):  # nobody else is left who could
+        if self.told["parent"] is not None and self.orphaned():  # nobody else is left who could
             _away(os.path.dirname(self.told["directory"]))
         os._exit(1)
 
@@ -306,8 +314,7 @@ class _Supervisor:
         if sys.platform == "linux":
             if self.told["parent"] is not None:
                 _libc().prctl(_PDEATHSIG, signal.SIGTERM)
-                # A script may stand between the two; then the end of the input says that the parent is gone.
-                if self.told["parent"] != os.getppid() and not _lives(self.told["parent"]):
+                if self.orphaned():
                     self.gone()
             wanted = ("mounts", "ipc", "processes") + (() if self.told["network"] else ("network",))
             self.done = dict.fromkeys(_namespaces(wanted), "namespace")
