@@ -45,7 +45,6 @@ class _Pipe(gateway_io.Popen2IOMaster):
         self.questions = 1
         """To how many questions an answer may come; what starts the process is one."""
         self._kind: int | None = None
-        self._expected = 0
 
     def read(self, numbytes: int) -> bytes:
         """As execnet asks: a header, then what the header announced."""

@@ -93,7 +93,11 @@ class RemoteProcess(Process):
     def place(self, path: Path) -> str:
         """Where the process finds a file or directory of this machine; sent there first, unless it is there."""
         if path not in self._there:
-            parts = [path] if path.is_file() else sorted((one for one in path.rglob("*") if one.is_file()), key=_name)
+            parts = (
+                [path]
+                if path.is_file()
+                else sorted((one for one in path.rglob("*") if one.is_file()), key=Path.as_posix)
+            )
             if path.is_relative_to(self._pool):  # what this run saved: nobody will ask for it again
                 self._there[path] = f"{self._files('folder', name=self._send(path, parts))}/{path.name}"
                 return self._there[path]
@@ -138,10 +142,6 @@ class RemoteProcess(Process):
 
     def _files(self, what: str, **arguments: Any) -> Any:
         return self.ask("files", Limits(_SECONDS, 0), what=what, arguments=arguments)["answer"]
-
-
-def _name(path: Path) -> str:
-    return path.as_posix()
 
 
 def run(spec: EnvironmentSpec, command: str) -> subprocess.CompletedProcess[str]:
