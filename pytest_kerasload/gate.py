@@ -152,6 +152,8 @@ class Gate:
             self._touched[task.path] = now
             return None
         what = f"changed (its SHA-256 was {artifact.sha256[:12]}, and is {found[:12]})" if found else "is gone"
+        if found == artifact.sha256:
+            what = "was written to or put back"
         return self.answer(task, (file.CHANGED.finding(f"{artifact.path.name} {what} while it was checked"),))
 
     def versions(self, environment: EnvironmentSpec) -> Versions:
